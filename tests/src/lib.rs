@@ -1,0 +1,5 @@
+//! The test bench of fusee: what starts real brokers, what reads their stores independently of the client, and the
+//! scenarios that run on every adapter.
+//!
+//! Laws: nothing here shares a line of codec with the client (a bug must not hide itself), no fixed ports, no sleep as
+//! synchronisation, and no process outlives the run that started it, however that run ends.
