@@ -1,0 +1,7 @@
+//! A model of an Apache RocketMQ cluster.
+//!
+//! The model's name server and broker are machines without sockets or clocks: bytes, connection news and time go in,
+//! bytes and closes come out. They follow Java's semantics, of the 4.9 and of the 5.x line, and read with a codec
+//! of their own.
+
+pub mod codec;
