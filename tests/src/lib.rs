@@ -3,3 +3,6 @@
 //!
 //! Laws: nothing here shares a line of codec with the client (a bug must not hide itself), no fixed ports, no sleep as
 //! synchronisation, and no process outlives the run that started it, however that run ends.
+
+pub mod broker;
+pub mod raw;

@@ -1,0 +1,177 @@
+//! A second, independent speaker of the remoting protocol: one blocking connection, JSON headers by `serde_json`.
+//!
+//! It prepares brokers (topics, settings) and reads what they stored. It shares nothing with the client under test, so
+//! that a fault in the client's codec cannot hide in the check of its results. Whatever is odd is an error here: an
+//! oracle must not be tolerant.
+
+mod json;
+mod scan;
+
+pub use json::quote_integer_keys;
+pub use scan::{Master, Stored, decode_messages, masters, scan};
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Requests the test bench sends (Java: `RequestCode`).
+pub mod code {
+    /// Pull messages of one queue.
+    pub const PULL: i32 = 11;
+    /// Make a topic, or change it.
+    pub const CREATE_TOPIC: i32 = 17;
+    /// Change the configuration of a running broker.
+    pub const UPDATE_BROKER_CONFIG: i32 = 25;
+    /// The configuration a broker really uses.
+    pub const BROKER_CONFIG: i32 = 26;
+    /// How a broker is.
+    pub const BROKER_RUNTIME: i32 = 28;
+    /// The next offset of a queue.
+    pub const MAX_OFFSET: i32 = 30;
+    /// The first offset of a queue.
+    pub const MIN_OFFSET: i32 = 31;
+    /// Where the queues of a topic are.
+    pub const ROUTE: i32 = 105;
+    /// The brokers a name server knows.
+    pub const CLUSTER_INFO: i32 = 106;
+    /// Delete a topic on a broker.
+    pub const DELETE_TOPIC: i32 = 215;
+    /// Make a consumer group, or change it.
+    pub const CREATE_GROUP: i32 = 200;
+    /// Send one message, short field names.
+    pub const SEND_V2: i32 = 310;
+}
+
+/// What came back for one request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Response code; 0 is success.
+    pub code: i32,
+    /// Text of the peer.
+    pub remark: Option<String>,
+    /// The reply's `extFields`.
+    pub fields: BTreeMap<String, String>,
+    /// The reply's body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Itself when the code is 0, an error that names `what` otherwise.
+    pub fn success(self, what: &str) -> io::Result<Self> {
+        if self.code == 0 {
+            return Ok(self);
+        }
+        Err(odd(format!("{what}: code {} {}", self.code, self.remark.unwrap_or_default())))
+    }
+
+    /// A field that must be there and be a number.
+    pub fn number(&self, key: &str) -> io::Result<i64> {
+        let text = self.fields.get(key).ok_or_else(|| odd(format!("reply without {key}")))?;
+        text.parse().map_err(|_| odd(format!("{key} is no number: {text}")))
+    }
+}
+
+/// One connection, one request at a time.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    opaque: i32,
+}
+
+impl Connection {
+    /// Connects; `patience` bounds the connect, and later every read and write.
+    pub fn open(address: &str, patience: Duration) -> io::Result<Self> {
+        let mut last = odd(format!("{address} is no address"));
+        for target in address.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&target, patience) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    stream.set_read_timeout(Some(patience))?;
+                    stream.set_write_timeout(Some(patience))?;
+                    return Ok(Self { stream, opaque: 0 });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Sends one request and waits for its reply; requests of the broker that arrive in between are ignored.
+    pub fn call(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+        self.opaque += 1;
+        let ext: BTreeMap<&str, &str> = fields.iter().copied().collect();
+        self.stream.write_all(&request(code, self.opaque, 0, &ext, body))?;
+        loop {
+            let (header, body) = read_frame(&mut self.stream)?;
+            let answers = header["flag"].as_i64().is_some_and(|flag| flag & 1 == 1);
+            if answers && header["opaque"].as_i64() == Some(i64::from(self.opaque)) {
+                return reply(&header, body);
+            }
+        }
+    }
+}
+
+/// One request on a connection of its own.
+pub fn call(address: &str, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+    Connection::open(address, Duration::from_secs(10))?.call(code, fields, body)
+}
+
+/// A whole request frame with a JSON header. `flag` 2 makes it one-way.
+pub fn request(code: i32, opaque: i32, flag: i32, ext: &BTreeMap<&str, &str>, body: &[u8]) -> Vec<u8> {
+    frame(
+        &json!({
+            "code": code, "language": "OTHER", "version": 479, "opaque": opaque, "flag": flag, "extFields": ext,
+            "serializeTypeCurrentRPC": "JSON",
+        }),
+        body,
+    )
+}
+
+/// A whole frame around a JSON header.
+pub fn frame(header: &Value, body: &[u8]) -> Vec<u8> {
+    let header = header.to_string().into_bytes();
+    let length = u32::try_from(4 + header.len() + body.len()).expect("a test frame is small");
+    let mut out = Vec::with_capacity(4 + length as usize);
+    out.extend(length.to_be_bytes());
+    out.extend((header.len() as u32).to_be_bytes());
+    out.extend(header);
+    out.extend(body);
+    out
+}
+
+/// Reads one frame with a JSON header.
+pub fn read_frame(from: &mut impl Read) -> io::Result<(Value, Vec<u8>)> {
+    let mut word = [0; 4];
+    from.read_exact(&mut word)?;
+    let length = u32::from_be_bytes(word) as usize;
+    if !(4..=64 << 20).contains(&length) {
+        return Err(odd(format!("a frame of {length} bytes")));
+    }
+    let mut data = vec![0; length];
+    from.read_exact(&mut data)?;
+    let mark = u32::from_be_bytes([data[0], data[1], data[2], data[3]]) as usize;
+    if mark >> 24 != 0 || mark > length - 4 {
+        return Err(odd(format!("header mark {mark:#x} in a frame of {length} bytes")));
+    }
+    let body = data.split_off(4 + mark);
+    let header = serde_json::from_slice(&data[4..]).map_err(|error| odd(error.to_string()))?;
+    Ok((header, body))
+}
+
+fn reply(header: &Value, body: Vec<u8>) -> io::Result<Reply> {
+    let code = header["code"].as_i64().and_then(|code| i32::try_from(code).ok());
+    let fields = header["extFields"].as_object().into_iter().flatten();
+    Ok(Reply {
+        code: code.ok_or_else(|| odd("a reply without code".to_owned()))?,
+        remark: header["remark"].as_str().map(str::to_owned),
+        fields: fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+        body,
+    })
+}
+
+fn odd(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
