@@ -5,4 +5,5 @@
 //! synchronisation, and no process outlives the run that started it, however that run ends.
 
 pub mod broker;
+pub mod fake;
 pub mod raw;

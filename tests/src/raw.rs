@@ -5,9 +5,11 @@
 //! oracle must not be tolerant.
 
 mod json;
+mod packet;
 mod scan;
 
 pub use json::quote_integer_keys;
+pub use packet::Packet;
 pub use scan::{Master, Stored, decode_messages, masters, scan};
 
 use std::collections::BTreeMap;
