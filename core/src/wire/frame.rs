@@ -1,0 +1,172 @@
+//! Frames: four bytes of length, one of serialize type, three of header length, the header, the body.
+//!
+//! Laws: the same bytes give the same frames however they are cut; a frame's body and header are slices of the read
+//! buffer; room is made for what was received and a little more, never for what a length field claims. After an error
+//! the connection is of no use: the framer repeats the error.
+//!
+//! Sources: Java `NettyDecoder`, `RemotingCommand#decode`; wire.md §1.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::header::{Dialect, Header};
+use crate::limits::wire as limits;
+
+/// One remoting command: its header parsed, its body as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is, which request it belongs to, and its fields.
+    pub header: Header,
+    /// What follows the header; empty means that there is none.
+    pub body: Bytes,
+}
+
+/// The peer sent something that is not a remoting command. The connection cannot be used any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The length is below what a frame needs, or negative.
+    #[error("the peer sent a frame of length {length}, which is no frame")]
+    Length {
+        /// The length field.
+        length: i32,
+    },
+    /// The frame is larger than this side accepts.
+    #[error("the peer sent a frame of {bytes} bytes, more than the {max} accepted")]
+    TooLarge {
+        /// The frame, with its length field.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The header does not fit its frame, or is larger than this side accepts.
+    #[error("the peer sent a header of {header} bytes in a frame of {frame}")]
+    HeaderLength {
+        /// The claimed header length.
+        header: usize,
+        /// The bytes after the length field.
+        frame: usize,
+    },
+    /// The serialize type is neither JSON nor binary.
+    #[error("the peer sent a frame of the unknown serialize type {0}")]
+    SerializeType(u8),
+    /// The header's bytes make no sense.
+    #[error("the peer sent a {dialect:?} header that is broken at byte {at}: {why}")]
+    Header {
+        /// In which encoding.
+        dialect: Dialect,
+        /// Where in the header.
+        at: usize,
+        /// What is wrong there.
+        why: &'static str,
+    },
+}
+
+/// What the first eight bytes of a frame say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHead {
+    /// Encoding of the header.
+    pub dialect: Dialect,
+    /// Length of the header.
+    pub header: usize,
+    /// Length of the body.
+    pub body: usize,
+}
+
+impl FrameHead {
+    /// Bytes of the length field and the header mark.
+    pub const BYTES: usize = 8;
+
+    /// The bytes of the whole frame.
+    #[must_use]
+    pub const fn frame_bytes(&self) -> usize {
+        Self::BYTES.saturating_add(self.header).saturating_add(self.body)
+    }
+
+    /// Reads the head of a frame without its rest; `None` while it has not come whole. A length that is refused is
+    /// refused as soon as its four bytes are there.
+    pub fn peek(bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Self>, FrameError> {
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*length);
+        let Some(after) = usize::try_from(length).ok().filter(|&after| after >= 4) else {
+            return Err(FrameError::Length { length });
+        };
+        let bytes = after.saturating_add(4);
+        if bytes > frame_bytes_max {
+            return Err(FrameError::TooLarge { bytes, max: frame_bytes_max });
+        }
+        let Some((&[kind, a, b, c], _)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let dialect = Dialect::of(kind).ok_or(FrameError::SerializeType(kind))?;
+        let header = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        match after.saturating_sub(4).checked_sub(header) {
+            Some(body) if header <= limits::HEADER_BYTES => Ok(Some(Self { dialect, header, body })),
+            Some(_) | None => Err(FrameError::HeaderLength { header, frame: after }),
+        }
+    }
+}
+
+/// Cuts a stream of bytes into frames.
+#[derive(Debug)]
+pub struct Framer {
+    buffer: BytesMut,
+    frame_bytes_max: usize,
+    failed: Option<FrameError>,
+}
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self::new(limits::FRAME_BYTES)
+    }
+}
+
+impl Framer {
+    /// A framer that refuses frames larger than `frame_bytes_max`, length field included.
+    #[must_use]
+    pub fn new(frame_bytes_max: usize) -> Self {
+        Self { buffer: BytesMut::new(), frame_bytes_max, failed: None }
+    }
+
+    /// The buffer to append received bytes to, with room for at least `min_free` of them.
+    ///
+    /// Room for a large frame grows with what has come of it, so that a claimed length costs its sender as many bytes
+    /// as it costs us.
+    pub fn spare(&mut self, min_free: usize) -> &mut BytesMut {
+        let received = self.buffer.len();
+        let missing = self.head().map_or(0, |head| head.frame_bytes().saturating_sub(received));
+        self.buffer.reserve(min_free.max(missing.min(received)));
+        &mut self.buffer
+    }
+
+    /// The next whole frame, `None` while there is none. Call it until then after every read.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let frame = self.cut();
+        if let Err(error) = &frame {
+            self.failed = Some(error.clone());
+        }
+        frame
+    }
+
+    /// Bytes that were received and are not part of a frame yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn head(&self) -> Option<FrameHead> {
+        FrameHead::peek(&self.buffer, self.frame_bytes_max).ok().flatten()
+    }
+
+    fn cut(&mut self) -> Result<Option<Frame>, FrameError> {
+        let Some(head) = FrameHead::peek(&self.buffer, self.frame_bytes_max)? else { return Ok(None) };
+        if self.buffer.len() < head.frame_bytes() {
+            return Ok(None);
+        }
+        let mut frame = self.buffer.split_to(head.frame_bytes()).freeze();
+        frame.advance(FrameHead::BYTES);
+        let header = frame.split_to(head.header);
+        // An empty tail would keep the whole buffer alive for nothing.
+        let body = if frame.is_empty() { Bytes::new() } else { frame };
+        Ok(Some(Frame { header: Header::decode(head.dialect, header)?, body }))
+    }
+}

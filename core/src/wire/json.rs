@@ -1,0 +1,459 @@
+//! The JSON encoding of a header, read by a scanner of its own: headers are small, flat and hot, and Java's library
+//! speaks a dialect.
+//!
+//! Laws: written as Java writes it (members in alphabetical order, no blanks, absent members left out). Read in any
+//! order, with unknown members, numbers as text and values of any type; what is neither standard JSON nor known from
+//! a real server is refused. A header without `code` or `opaque` is refused: zero would read as success of somebody's
+//! request. Unescaped strings stay slices; unescaping goes to one buffer, never longer than the header.
+//!
+//! Sources: Java `RemotingSerializable` with fastjson 1.x and fastjson2; wire.md §2.2.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+
+use super::codes::Language;
+use super::fields::{Decimal, FieldSink, FieldSource, FieldsBuilder, Span};
+use super::frame::FrameError;
+use super::header::{Dialect, Head, Header, Kind};
+use super::text::Text;
+use crate::limits::wire as limits;
+
+pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut BytesMut) {
+    out.extend_from_slice(b"{\"code\":");
+    out.extend_from_slice(Decimal::new(i64::from(head.code)).as_bytes());
+    let mut sink = JsonSink { out, state: MapState::Absent };
+    if head.map {
+        sink.open();
+    }
+    fields.write_fields(&mut sink);
+    sink.close();
+    out.extend_from_slice(b",\"flag\":");
+    out.extend_from_slice(Decimal::new(i64::from(head.kind.flag())).as_bytes());
+    if let Some(language) = head.language.name() {
+        out.extend_from_slice(b",\"language\":\"");
+        out.extend_from_slice(language.as_bytes());
+        out.extend_from_slice(b"\"");
+    }
+    out.extend_from_slice(b",\"opaque\":");
+    out.extend_from_slice(Decimal::new(i64::from(head.opaque)).as_bytes());
+    if let Some(remark) = head.remark {
+        out.extend_from_slice(b",\"remark\":\"");
+        escape(remark.as_bytes(), out);
+        out.extend_from_slice(b"\"");
+    }
+    out.extend_from_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
+    out.extend_from_slice(Decimal::new(i64::from(head.version)).as_bytes());
+    out.extend_from_slice(b"}");
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MapState {
+    Absent,
+    Empty,
+    Filled,
+}
+
+struct JsonSink<'a> {
+    out: &'a mut BytesMut,
+    state: MapState,
+}
+
+impl JsonSink<'_> {
+    fn open(&mut self) {
+        self.out.extend_from_slice(b",\"extFields\":{");
+        self.state = MapState::Empty;
+    }
+
+    fn close(&mut self) {
+        if self.state != MapState::Absent {
+            self.out.extend_from_slice(b"}");
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.state == MapState::Absent {
+            self.open();
+        }
+        self.out.extend_from_slice(if self.state == MapState::Empty { b"\"" } else { b",\"" });
+        self.state = MapState::Filled;
+        escape(key.as_bytes(), self.out);
+        self.out.extend_from_slice(b"\":\"");
+    }
+}
+
+impl FieldSink for JsonSink<'_> {
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        escape(value.as_bytes(), self.out);
+        self.out.extend_from_slice(b"\"");
+    }
+
+    fn int(&mut self, key: &str, value: i64) {
+        self.key(key);
+        self.out.extend_from_slice(Decimal::new(value).as_bytes());
+        self.out.extend_from_slice(b"\"");
+    }
+}
+
+/// Appends the inside of a JSON string, escaped as fastjson2 does: control characters, quote and backslash.
+pub(crate) fn escape(text: &[u8], out: &mut BytesMut) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { return };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            8 => out.extend_from_slice(b"\\b"),
+            9 => out.extend_from_slice(b"\\t"),
+            10 => out.extend_from_slice(b"\\n"),
+            12 => out.extend_from_slice(b"\\f"),
+            13 => out.extend_from_slice(b"\\r"),
+            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+}
+
+const fn hex(digit: u8) -> u8 {
+    if digit < 10 { b'0'.saturating_add(digit) } else { b'a'.saturating_add(digit.saturating_sub(10)) }
+}
+
+pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
+    let broken = |at, why| FrameError::Header { dialect: Dialect::Json, at, why };
+    if let Err(error) = core::str::from_utf8(&header) {
+        return Err(broken(error.valid_up_to(), "it is not UTF-8"));
+    }
+    let mut scanner = Scanner { bytes: &header, at: 0 };
+    let read = read(&mut scanner, &header);
+    let at = scanner.at;
+    match read {
+        Ok((mut decoded, fields)) => {
+            decoded.fields = fields.build(header);
+            Ok(decoded)
+        }
+        Err(why) => Err(broken(at, why)),
+    }
+}
+
+fn read(scanner: &mut Scanner<'_>, header: &Bytes) -> Result<(Header, FieldsBuilder), &'static str> {
+    let (mut code, mut opaque, mut flag, mut version) = (None, None, None, None);
+    let mut language = Language::JAVA;
+    let mut remark = None;
+    let mut fields = FieldsBuilder::default();
+    scanner.object(|scanner, key| {
+        match key.text {
+            b"code" => code = scanner.int()?,
+            b"opaque" => opaque = scanner.int()?,
+            b"flag" => flag = scanner.int()?,
+            b"version" => version = scanner.int()?,
+            b"language" => language = scanner.language()?,
+            b"remark" => remark = scanner.text(header)?,
+            b"extFields" => scanner.fields(&mut fields)?,
+            _ => {
+                scanner.value(0)?;
+            }
+        }
+        Ok(())
+    })?;
+    scanner.blank();
+    if scanner.peek().is_some() {
+        return Err("text after the header");
+    }
+    let header = Header {
+        kind: Kind::of(flag.unwrap_or(0)),
+        code: code.ok_or("it has no code")?,
+        language,
+        version: version.unwrap_or(0),
+        opaque: opaque.ok_or("it has no opaque")?,
+        remark,
+        fields: super::fields::Fields::default(),
+    };
+    Ok((header, fields))
+}
+
+/// A position in text that is known to be UTF-8. Everything it cuts begins and ends at an ASCII byte, so every cut is
+/// UTF-8 too.
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// A value as written: the inside of a string, quotes excluded, or the text of anything else.
+#[derive(Clone, Copy)]
+struct Raw<'a> {
+    at: usize,
+    text: &'a [u8],
+    quoted: bool,
+    escaped: bool,
+}
+
+impl Raw<'_> {
+    fn is_null(&self) -> bool {
+        !self.quoted && self.text == b"null"
+    }
+}
+
+type Scanned<T> = Result<T, &'static str>;
+
+impl<'a> Scanner<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn step(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn blank(&mut self) {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.step();
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        if there {
+            self.step();
+        }
+        there
+    }
+
+    /// Walks an object; `member` is called at each value with the raw key. One comma too many at the end is forgiven,
+    /// as every version of Java's reader does.
+    fn object(&mut self, mut member: impl FnMut(&mut Self, Raw<'a>) -> Scanned<()>) -> Scanned<()> {
+        self.blank();
+        if !self.eat(b'{') {
+            return Err("an object was expected");
+        }
+        loop {
+            self.blank();
+            if self.eat(b'}') {
+                return Ok(());
+            }
+            let key = self.string()?;
+            self.blank();
+            if !self.eat(b':') {
+                return Err("a colon was expected");
+            }
+            self.blank();
+            member(self, key)?;
+            self.blank();
+            if !self.eat(b',') {
+                return if self.eat(b'}') {
+                    Ok(())
+                } else {
+                    Err("a comma or the end of the object was expected")
+                };
+            }
+        }
+    }
+
+    fn string(&mut self) -> Scanned<Raw<'a>> {
+        let quote = match self.peek() {
+            Some(quote @ (b'"' | b'\'')) => quote,
+            Some(_) | None => return Err("a string was expected"),
+        };
+        self.step();
+        let at = self.at;
+        let whole = self.bytes.get(at..).unwrap_or_default();
+        let mut length = 0_usize;
+        let mut escaped = false;
+        loop {
+            let rest = whole.get(length..).unwrap_or_default();
+            let Some(found) = rest.iter().position(|&byte| byte == quote || byte == b'\\') else {
+                return Err("a string without an end");
+            };
+            length = length.saturating_add(found);
+            if rest.get(found) == Some(&quote) {
+                break;
+            }
+            escaped = true;
+            length = length.saturating_add(2);
+        }
+        self.at = at.saturating_add(length).saturating_add(1);
+        Ok(Raw { at, text: whole.get(..length).ok_or("a string without an end")?, quoted: true, escaped })
+    }
+
+    /// A whole number: Java takes it as text too, and cuts a fraction off. Null is no number.
+    fn int(&mut self) -> Scanned<Option<i32>> {
+        let raw = self.value(0)?;
+        if raw.is_null() {
+            return Ok(None);
+        }
+        let (sign, digits) = match raw.text.split_first() {
+            Some((b'-', digits)) => (-1_i64, digits),
+            Some(_) => (1, raw.text),
+            None => return Err("a number was expected"),
+        };
+        let whole = digits
+            .iter()
+            .position(|&byte| byte == b'.')
+            .map_or(digits, |dot| digits.get(..dot).unwrap_or_default());
+        if whole.is_empty() || whole.len() > 10 {
+            return Err("a number of 32 bits was expected");
+        }
+        let mut number = 0_i64;
+        for &digit in whole {
+            if !digit.is_ascii_digit() {
+                return Err("a number was expected");
+            }
+            number = number.saturating_mul(10).saturating_add(i64::from(digit.saturating_sub(b'0')));
+        }
+        i32::try_from(number.saturating_mul(sign)).map(Some).map_err(|_| "a number of 32 bits was expected")
+    }
+
+    fn language(&mut self) -> Scanned<Language> {
+        if matches!(self.peek(), Some(b'"' | b'\'')) {
+            let name = self.string()?;
+            return Ok(core::str::from_utf8(name.text).map_or(Language::UNKNOWN, Language::named));
+        }
+        match self.int()? {
+            None => Ok(Language::UNKNOWN),
+            Some(ordinal) => {
+                Language::ordinal(i64::from(ordinal)).ok_or("a language beyond those that exist")
+            }
+        }
+    }
+
+    fn text(&mut self, header: &Bytes) -> Scanned<Option<Text>> {
+        let raw = self.value(0)?;
+        if raw.is_null() {
+            return Ok(None);
+        }
+        if raw.escaped {
+            let mut side = Vec::with_capacity(raw.text.len());
+            unescape(raw.text, &mut side)?;
+            return Ok(String::from_utf8(side).ok().map(Text::from));
+        }
+        Ok(Text::from_utf8(if raw.text.is_empty() { Bytes::new() } else { header.slice_ref(raw.text) }).ok())
+    }
+
+    fn fields(&mut self, fields: &mut FieldsBuilder) -> Scanned<()> {
+        if self.peek() != Some(b'{') {
+            return if self.value(0)?.is_null() { Ok(()) } else { Err("extFields are no object") };
+        }
+        fields.present = true;
+        self.object(|scanner, key| {
+            let value = scanner.value(0)?;
+            if value.is_null() {
+                return Ok(());
+            }
+            if fields.len() >= limits::FIELDS {
+                return Err("more fields than any command has");
+            }
+            let key = span(key, limits::FIELD_KEY_BYTES, fields)?;
+            let value = span(value, limits::FIELD_VALUE_BYTES, fields)?;
+            fields.push(key, value);
+            Ok(())
+        })
+    }
+
+    /// Any value, as written: the inside of a string, or the text of anything else.
+    fn value(&mut self, depth: usize) -> Scanned<Raw<'a>> {
+        if depth > limits::HEADER_DEPTH {
+            return Err("nested deeper than any header");
+        }
+        let at = self.at;
+        match self.peek() {
+            Some(b'"' | b'\'') => return self.string(),
+            Some(b'{') => self.object(|scanner, _| scanner.value(depth.saturating_add(1)).map(drop))?,
+            Some(b'[') => self.array(depth)?,
+            Some(_) | None => {
+                while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') = self.peek() {
+                    self.step();
+                }
+            }
+        }
+        let text =
+            self.bytes.get(at..self.at).filter(|text| !text.is_empty()).ok_or("a value was expected")?;
+        Ok(Raw { at, text, quoted: false, escaped: false })
+    }
+
+    fn array(&mut self, depth: usize) -> Scanned<()> {
+        self.step();
+        loop {
+            self.blank();
+            if self.eat(b']') {
+                return Ok(());
+            }
+            self.value(depth.saturating_add(1))?;
+            self.blank();
+            if !self.eat(b',') {
+                return if self.eat(b']') {
+                    Ok(())
+                } else {
+                    Err("a comma or the end of the list was expected")
+                };
+            }
+        }
+    }
+}
+
+/// Where the text of a string is: in the header, or unescaped in the side buffer.
+fn span(raw: Raw<'_>, max: usize, fields: &mut FieldsBuilder) -> Scanned<Span> {
+    let span = if raw.escaped {
+        fields.aside(|side| unescape(raw.text, side))?
+    } else {
+        Span::header(raw.at, raw.text.len())
+    };
+    span.filter(|span| span.len() <= max).ok_or("a key or value longer than any has")
+}
+
+/// Resolves the escapes of a string. Half a surrogate pair, which no text in Java's UTF-8 can hold, becomes U+FFFD.
+fn unescape(text: &[u8], out: &mut Vec<u8>) -> Scanned<()> {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let [_, letter, after @ ..] = special else { return Err("a cut escape") };
+        rest = after;
+        let byte = match letter {
+            b'"' | b'\\' | b'/' | b'\'' => *letter,
+            b'b' => 8,
+            b't' => 9,
+            b'n' => 10,
+            b'f' => 12,
+            b'r' => 13,
+            b'u' => {
+                let first = unit(&mut rest)?;
+                let mut units = [first, 0];
+                let mut pair = rest;
+                if (0xd800..0xdc00).contains(&first)
+                    && let Some(mut low) = pair.strip_prefix(b"\\u")
+                    && let Ok(second @ 0xdc00..0xe000) = unit(&mut low)
+                {
+                    units = [first, second];
+                    pair = low;
+                }
+                rest = pair;
+                let count = if units == [first, 0] { 1 } else { 2 };
+                let mut utf8 = [0; 4];
+                for character in char::decode_utf16(units.into_iter().take(count)) {
+                    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+                    out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+                }
+                continue;
+            }
+            _ => return Err("an unknown escape"),
+        };
+        out.push(byte);
+    }
+    out.extend_from_slice(rest);
+    Ok(())
+}
+
+/// Four hexadecimal digits.
+fn unit(rest: &mut &[u8]) -> Scanned<u16> {
+    let (digits, after) = rest.split_first_chunk::<4>().ok_or("a cut escape")?;
+    *rest = after;
+    let mut unit = 0_u16;
+    for &digit in digits {
+        let digit = char::from(digit).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
+        unit = (unit << 4) | digit.ok_or("an escape without hexadecimal digits")?;
+    }
+    Ok(unit)
+}

@@ -1,0 +1,86 @@
+//! A typed request: what it is called, what it says, and how its reply reads.
+//!
+//! Law: a reply is read in one place, so that what a code means for a request is said once. A refusal keeps the
+//! broker's code and words.
+//!
+//! The requests stand in files by subject; their fields follow wire.md §3 and Java's `*RequestHeader` classes.
+
+use bytes::Bytes;
+
+use super::codes::ResponseCode;
+use super::fields::FieldSink;
+use super::frame::Frame;
+use super::text::Text;
+
+pub mod heartbeat;
+pub mod offsets;
+pub mod pull;
+pub mod send;
+
+/// A request that knows its reply.
+pub trait Rpc {
+    /// The request code.
+    const CODE: i32;
+
+    /// What a good answer says.
+    type Reply;
+
+    /// The code of this very request, where its content decides between two.
+    fn code(&self) -> i32 {
+        Self::CODE
+    }
+
+    /// Writes the parameters.
+    fn fields(&self, out: &mut impl FieldSink);
+
+    /// What travels behind the header.
+    fn body(&self) -> Bytes {
+        Bytes::new()
+    }
+
+    /// Reads the answer.
+    fn reply(frame: &Frame) -> Result<Self::Reply, RpcError>;
+}
+
+/// A reply lacks that field, or it makes no sense: the broker's mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reply makes no sense at {0}")]
+pub struct Malformed(pub &'static str);
+
+/// A request was answered, but not with what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RpcError {
+    /// The peer said no.
+    #[error("refused with {code}: {}", remark.escape_debug())]
+    Refused {
+        /// Its reason as a number.
+        code: ResponseCode,
+        /// Its reason in words, as they came: escape them before they reach a log.
+        remark: Text,
+    },
+    /// The peer's answer makes no sense at this field.
+    #[error("the reply makes no sense at {0}")]
+    Malformed(&'static str),
+}
+
+impl From<Malformed> for RpcError {
+    fn from(Malformed(field): Malformed) -> Self {
+        Self::Malformed(field)
+    }
+}
+
+impl RpcError {
+    /// The refusal that a frame is.
+    #[must_use]
+    pub fn refused(frame: &Frame) -> Self {
+        Self::Refused {
+            code: ResponseCode(frame.header.code),
+            remark: frame.header.remark.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// Passes an answer of code 0 and makes a refusal of any other.
+pub(crate) fn success(frame: &Frame) -> Result<(), RpcError> {
+    if frame.header.code == ResponseCode::SUCCESS.0 { Ok(()) } else { Err(RpcError::refused(frame)) }
+}
