@@ -6,4 +6,5 @@
 
 pub mod broker;
 pub mod fake;
+pub mod proxy;
 pub mod raw;
