@@ -5,3 +5,5 @@
 //! of their own.
 
 pub mod codec;
+pub mod model;
+pub mod random;
