@@ -8,10 +8,7 @@
 //! - Decoding what was encoded gives the same value, in either header encoding.
 //! - Nothing here knows a connection, a deadline or a retry; that is for the machines above.
 
-#![cfg_attr(
-    not(test),
-    warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)
-)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod batch;
 pub mod body;

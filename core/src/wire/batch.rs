@@ -122,3 +122,35 @@ pub fn unwrap(outer: &StoredMessage, body: Bytes) -> impl Iterator<Item = Result
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const JAVA: &[u8] =
+        b"\0\0\0\x2e\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x05hello\0\x13TAGS\x01A\x02UNIQ_KEY\x01U1\x02\
+        \0\0\0\x18\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02hi\0\0";
+
+    #[test]
+    fn a_batch_is_written_and_read_as_java_does() {
+        let mut out = BytesMut::new();
+        put_entry(7, b"hello", "TAGS\u{1}A\u{2}UNIQ_KEY\u{1}U1\u{2}", &mut out).expect("a small entry");
+        put_entry(0, b"hi", "", &mut out).expect("a small entry");
+        assert_eq!(out, JAVA);
+        let read = entries(out.freeze()).collect::<Result<Vec<_>, _>>().expect("whole entries");
+        assert_eq!((read.len(), read[0].flag, &read[1].body[..]), (2, 7, &b"hi"[..]));
+        assert_eq!(read[0].properties.get("UNIQ_KEY"), Some("U1"));
+    }
+
+    #[test]
+    fn a_broken_entry_costs_no_other_unless_its_size_is_broken() {
+        let mut bytes = BytesMut::from(JAVA);
+        bytes[19] = 0xff;
+        let read = entries(bytes.freeze()).collect::<Vec<_>>();
+        assert!(matches!(&read[..], [Err(damaged), Ok(_)] if damaged.at == 0));
+        let read = entries(Bytes::copy_from_slice(&JAVA[..JAVA.len() - 1])).collect::<Vec<_>>();
+        assert!(matches!(&read[..], [Ok(_), Err(damaged)] if damaged.rest_lost && damaged.at == 46));
+        assert!(put_entry(0, b"x", &"p".repeat(40_000), &mut BytesMut::new()).is_err());
+    }
+}

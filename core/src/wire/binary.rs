@@ -105,8 +105,7 @@ fn read(reader: &mut Reader<'_>) -> Result<(Header, FieldsBuilder), &'static str
     if block != reader.rest().len() {
         return Err("the fields do not end where the header does");
     }
-    let mut fields = FieldsBuilder::default();
-    fields.present = block > 0;
+    let mut fields = FieldsBuilder::new(block > 0);
     while !reader.rest().is_empty() {
         let key_length =
             usize::try_from(reader.i16().ok_or("a field is cut")?).map_err(|_| "a negative key length")?;
@@ -137,4 +136,66 @@ fn span(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<Span, &'st
     let bytes = reader.slice(length).ok_or("a field runs past the end")?;
     core::str::from_utf8(bytes).map_err(|_| "a field is not UTF-8")?;
     Span::header(at, length).ok_or("a field lies beyond any header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn request(fields: Fields) -> Header {
+        let (kind, language) = (Kind::Request, Language::RUST);
+        Header { kind, code: 14, language, version: 479, opaque: 2, remark: None, fields }
+    }
+
+    const REQUEST: &[u8] = b"\x00\x0e\x0c\x01\xdf\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x2e\
+        \0\x0dconsumerGroup\0\0\0\x01g\0\x05topic\0\0\0\x01t\0\x07queueId\0\0\0\x013";
+
+    #[test]
+    fn a_request_is_written_and_read_as_java_does() {
+        let header = request(Fields::from_pairs([("consumerGroup", "g"), ("topic", "t"), ("queueId", "3")]));
+        let mut out = BytesMut::new();
+        assert_eq!(header.encode(Dialect::Binary, 0, &mut out), Ok(Dialect::Binary));
+        assert_eq!(out.get(..8), Some(&b"\0\0\0\x47\x01\0\0\x43"[..]));
+        assert_eq!(out.get(8..), Some(REQUEST));
+        assert_eq!(decode(Bytes::from_static(REQUEST)), Ok(header));
+    }
+
+    #[test]
+    fn what_it_cannot_express_goes_as_json() {
+        let unfit = [
+            request(Fields::from_pairs([("topic", "")])),
+            Header { code: 200_050, ..request(Fields::default()) },
+            Header { code: -40_000, ..request(Fields::default()) },
+        ];
+        for header in unfit {
+            let mut out = BytesMut::new();
+            assert_eq!(header.encode(Dialect::Binary, 0, &mut out), Ok(Dialect::Json), "{header:?}");
+            assert_eq!(Header::decode(Dialect::Json, out.split_off(8).freeze()), Ok(header));
+        }
+        let negative = Header { code: -1006, ..request(Fields::default()) };
+        let mut out = BytesMut::new();
+        assert_eq!(negative.encode(Dialect::Binary, 0, &mut out), Ok(Dialect::Binary));
+        assert_eq!(decode(out.split_off(8).freeze()).map(|header| header.code), Ok(-1006));
+    }
+
+    #[test]
+    fn every_cut_and_every_wrong_length_is_refused() {
+        for length in 0..REQUEST.len() {
+            assert!(decode(Bytes::copy_from_slice(&REQUEST[..length])).is_err(), "cut at {length}");
+        }
+        for at in [13, 17, 21, 36] {
+            for wrong in [[0xff; 2], [0x7f, 0xff], [0, 0xff]] {
+                let mut bytes = Vec::from(REQUEST);
+                bytes[at..at + 2].copy_from_slice(&wrong);
+                assert!(decode(Bytes::from(bytes)).is_err(), "{wrong:?} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_absent() {
+        let bytes = b"\0\x0e\x0c\x01\xdf\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x0b\0\x05topic\0\0\0\0";
+        assert_eq!(decode(Bytes::from_static(bytes)), Ok(request(Fields::default())));
+    }
 }

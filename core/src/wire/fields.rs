@@ -87,8 +87,7 @@ impl Fields {
     /// Fields with these entries.
     #[must_use]
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut builder = FieldsBuilder::default();
-        builder.present = true;
+        let mut builder = FieldsBuilder::new(true);
         for (key, value) in pairs {
             builder.text(key, value);
         }
@@ -219,6 +218,10 @@ pub(crate) struct FieldsBuilder {
 }
 
 impl FieldsBuilder {
+    pub(crate) const fn new(present: bool) -> Self {
+        Self { side: Vec::new(), entries: Vec::new(), present }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -170,3 +170,80 @@ impl Framer {
         Ok(Some(Frame { header: Header::decode(head.dialect, header)?, body }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Topic;
+    use crate::wire::header::Kind;
+    use crate::wire::request::{Answer, Request};
+    use crate::wire::{GetRoute, ResponseCode};
+    use alloc::vec::Vec;
+
+    fn session() -> Bytes {
+        let mut out = BytesMut::new();
+        let request = Request::from(GetRoute { topic: Topic::new("TopicTest").expect("a topic") });
+        for (opaque, dialect) in [(1, Dialect::Json), (2, Dialect::Binary)] {
+            request.encode(dialect, opaque, opaque == 2, &mut out).expect("a small request");
+            let answer = Answer { body: Bytes::from_static(b"hello"), ..Answer::of(ResponseCode::SUCCESS) };
+            answer.encode(dialect, opaque, &mut out).expect("a small answer");
+        }
+        out.freeze()
+    }
+
+    fn read(framer: &mut Framer, into: &mut Vec<Frame>) {
+        while let Some(frame) = framer.next_frame().expect("whole frames") {
+            into.push(frame);
+        }
+    }
+
+    #[test]
+    fn frames_do_not_depend_on_how_the_bytes_are_cut() {
+        let session = session();
+        let mut whole = Vec::new();
+        let mut framer = Framer::default();
+        framer.spare(session.len()).extend_from_slice(&session);
+        read(&mut framer, &mut whole);
+        assert_eq!((whole.len(), framer.pending()), (4, 0));
+        assert_eq!((whole[1].body.as_ref(), whole[2].header.kind), (&b"hello"[..], Kind::Oneway));
+        for first in 0..=session.len() {
+            for second in [first, session.len().midpoint(first)] {
+                let mut framer = Framer::default();
+                let mut frames = Vec::new();
+                for piece in [&session[..first], &session[first..second], &session[second..]] {
+                    framer.spare(1).extend_from_slice(piece);
+                    read(&mut framer, &mut frames);
+                }
+                assert_eq!(frames, whole, "cut at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn room_follows_what_came_not_what_is_claimed() {
+        let mut framer = Framer::default();
+        framer.spare(16).extend_from_slice(&[0, 0xff, 0xff, 0xfc, 0, 0, 0, 2]);
+        assert!(framer.spare(4096).capacity() < 16 * 1024);
+        assert_eq!(framer.next_frame(), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused_for_good() {
+        let table: [(&[u8], FrameError); 7] = [
+            (&[0, 0, 0, 3], FrameError::Length { length: 3 }),
+            (&[0xff; 4], FrameError::Length { length: -1 }),
+            (&[1, 0, 0, 0], FrameError::TooLarge { bytes: 0x100_0004, max: 0x100_0000 }),
+            (b"GET / HTTP", FrameError::TooLarge { bytes: 0x4745_5424, max: 0x100_0000 }),
+            (&[0, 0, 0, 8, 2, 0, 0, 0], FrameError::SerializeType(2)),
+            (&[0, 0, 0, 8, 0, 0, 0, 5], FrameError::HeaderLength { header: 5, frame: 8 }),
+            (&[0, 0xf0, 0, 0, 0, 4, 0, 1], FrameError::HeaderLength { header: 0x4_0001, frame: 0xf0_0000 }),
+        ];
+        for (bytes, error) in table {
+            let mut framer = Framer::default();
+            framer.spare(16).extend_from_slice(bytes);
+            assert_eq!(framer.next_frame(), Err(error.clone()));
+            framer.spare(1024).extend_from_slice(&session());
+            assert_eq!(framer.next_frame(), Err(error), "for good");
+        }
+    }
+}

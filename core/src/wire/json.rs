@@ -253,10 +253,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn string(&mut self) -> Scanned<Raw<'a>> {
-        let quote = match self.peek() {
-            Some(quote @ (b'"' | b'\'')) => quote,
-            Some(_) | None => return Err("a string was expected"),
-        };
+        let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Err("a string was expected") };
         self.step();
         let at = self.at;
         let whole = self.bytes.get(at..).unwrap_or_default();
@@ -457,3 +454,7 @@ fn unit(rest: &mut &[u8]) -> Scanned<u16> {
     }
     Ok(unit)
 }
+
+#[cfg(test)]
+#[path = "json/tests.rs"]
+mod tests;

@@ -324,3 +324,7 @@ fn host(reader: &mut Reader<'_>, v6: bool) -> Option<Host> {
 }
 
 const _: () = assert!(limits::PROPERTIES_BYTES == 0x7FFF, "the length of properties is a signed short");
+
+#[cfg(test)]
+#[path = "message/tests.rs"]
+mod tests;
