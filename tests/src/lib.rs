@@ -6,5 +6,7 @@
 
 pub mod broker;
 pub mod fake;
+pub mod floor;
+pub mod measure;
 pub mod proxy;
 pub mod raw;
