@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use refusals::Refusals;
+pub(crate) use refusals::Refusals;
 pub use refusals::{Code, Op};
 pub use store::Store;
 
@@ -226,7 +226,13 @@ impl Broker {
         self.config.unix_at_zero + i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn register(&mut self) {
+    /// The answers that were ordered and are still due.
+    pub(crate) const fn refusals(&mut self) -> &mut Refusals {
+        &mut self.refusals
+    }
+
+    /// Tells the name servers all there is to tell, ahead of time.
+    pub fn register(&mut self) {
         self.connections.outputs.push_back(Output::Register(Arc::new(Registration {
             broker: self.config.name.clone(),
             cluster: self.config.cluster.clone(),

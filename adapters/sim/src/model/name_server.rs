@@ -121,6 +121,11 @@ impl NameServer {
         self.refusals.clear();
     }
 
+    /// The answers that were ordered and are still due.
+    pub(crate) const fn refusals(&mut self) -> &mut super::broker::Refusals {
+        &mut self.refusals
+    }
+
     fn asked(&mut self, now: Duration, asker: &Asker, command: &Command<'_>) {
         let reply = match self.refusals.next(Op::of(command.code)) {
             Some(code) => code.reply(),

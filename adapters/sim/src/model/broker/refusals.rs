@@ -162,10 +162,10 @@ impl Code {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(in crate::model) struct Refusals(VecDeque<(Op, Code, u32)>);
+pub(crate) struct Refusals(VecDeque<(Op, Code, u32)>);
 
 impl Refusals {
-    pub(in crate::model) fn add(&mut self, op: Op, code: Code, times: u32) {
+    pub(crate) fn add(&mut self, op: Op, code: Code, times: u32) {
         if times > 0 {
             self.0.push_back((op, code, times));
         }
