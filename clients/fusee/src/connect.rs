@@ -1,0 +1,72 @@
+//! Connecting: from settings to a client that has heard a name server.
+//!
+//! Laws: nothing is opened or started before the first look, so that a client asked for outside of a runtime and
+//! awaited inside is fine; whoever drops it before its end leaves nothing open.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use fusee_core::error::ConnectError as Failure;
+use fusee_core::{Client as Machine, Config, Instant, Outcome};
+use fusee_engine::{Engine, Handle, Operation};
+
+use crate::client::Client;
+use crate::error::ConnectError;
+use crate::id;
+use crate::pending::Steps;
+use crate::runtime::Runtime;
+
+pub(crate) enum Connecting {
+    /// Nobody has looked yet.
+    Asked { config: Box<Config>, runtime: Runtime },
+    /// Looks for a name server.
+    Looking { handle: Handle, id: Arc<str>, looking: Operation },
+    /// Ended.
+    Over,
+}
+
+impl Connecting {
+    pub(crate) fn new(config: Config, runtime: Runtime) -> Self {
+        Self::Asked { config: Box::new(config), runtime }
+    }
+
+    fn start(config: Config, runtime: Runtime) -> Result<Self, ConnectError> {
+        let id = config.client_id.as_str().into();
+        let machine = Machine::new(config, id::seed(), Instant::ZERO, id::unix_now());
+        let handle = runtime.start(machine)?;
+        let looking = handle.operate(|client, now, ticket| client.connect(now, ticket));
+        Ok(Self::Looking { handle, id, looking })
+    }
+}
+
+impl Steps<Client, ConnectError> for Connecting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Client, ConnectError>> {
+        loop {
+            match mem::replace(self, Self::Over) {
+                Self::Asked { config, runtime } => *self = Self::start(*config, runtime)?,
+                Self::Looking { handle, id, mut looking } => {
+                    return match Pin::new(&mut looking).poll(cx) {
+                        Poll::Pending => {
+                            *self = Self::Looking { handle, id, looking };
+                            Poll::Pending
+                        }
+                        Poll::Ready(Ok(Outcome::Connected(Ok(())))) => Poll::Ready(Ok(Client::new(handle, id))),
+                        Poll::Ready(Ok(Outcome::Connected(Err(error)))) => Poll::Ready(Err(error.into())),
+                        // The machine answers with nothing else; the runtime may have died.
+                        Poll::Ready(Ok(_) | Err(_)) => Poll::Ready(Err(Failure::Closed.into())),
+                    };
+                }
+                Self::Over => unreachable!("a Pending is polled until it is ready, not after"),
+            }
+        }
+    }
+
+    fn engine(&self) -> Option<&Arc<Engine>> {
+        match self {
+            Self::Looking { handle, .. } => Some(handle),
+            Self::Asked { .. } | Self::Over => None,
+        }
+    }
+}
