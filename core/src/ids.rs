@@ -3,6 +3,9 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::str::FromStr;
+
+use crate::error::NameError;
 
 macro_rules! number {
     ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
@@ -13,6 +16,8 @@ macro_rules! number {
 }
 
 number! {
+    /// A peer this client talks to, that is an interned address.
+    PeerId(u32);
     /// One connection attempt and the connection it became; never reused.
     ConnId(u64);
     /// Chosen by whoever starts an operation; handed back in the one event that ends it.
@@ -76,4 +81,170 @@ name! {
     Address;
     /// What brokers know this client by.
     ClientId;
+}
+
+/// The longest topic name, in characters (Java: `TopicValidator`).
+pub const TOPIC_CHARS_MAX: usize = 127;
+/// The longest name of a retry or dead-letter topic (Java: `TopicValidator`).
+pub const RETRY_TOPIC_CHARS_MAX: usize = 255;
+/// The longest group name, in characters (Java: `Validators`).
+pub const GROUP_CHARS_MAX: usize = 120;
+/// The longest broker name, address or client id that is taken from anybody, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+
+fn check_chars(name: &str, max: usize) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) =
+        name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-')))
+    {
+        return Err(NameError::Character(bad));
+    }
+    if name.len() > max { Err(NameError::Long { chars: name.len(), max }) } else { Ok(()) }
+}
+
+fn check_text(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) = text.chars().find(|c| c.is_control()) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(NameError::Long { chars: text.len(), max: TEXT_BYTES_MAX });
+    }
+    Ok(())
+}
+
+impl Topic {
+    /// Checks and makes a topic name.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is empty, too long, or holds a character brokers refuse.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        let derived = name.starts_with("%RETRY%") || name.starts_with("%DLQ%");
+        check_chars(name, if derived { RETRY_TOPIC_CHARS_MAX } else { TOPIC_CHARS_MAX })?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl Group {
+    /// Checks and makes a group name.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is empty, too long, or holds a character brokers refuse.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        check_chars(name, GROUP_CHARS_MAX)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl BrokerName {
+    /// Takes a broker's name.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is empty, longer than 1 KiB, or holds a control character.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        check_text(name)?;
+        Ok(Self(name.into()))
+    }
+}
+
+impl ClientId {
+    /// Takes a client id.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is empty, longer than 1 KiB, or holds a control character.
+    pub fn new(id: &str) -> Result<Self, NameError> {
+        check_text(id)?;
+        Ok(Self(id.into()))
+    }
+}
+
+impl Address {
+    /// Checks and makes an address: a host name, IPv4 address or IPv6 address in brackets, a colon, a port.
+    ///
+    /// # Errors
+    /// [`NameError`] when the host is missing or the port is not a number from 1 to 65535.
+    pub fn new(address: &str) -> Result<Self, NameError> {
+        check_text(address)?;
+        let (host, port) = address.rsplit_once(':').ok_or(NameError::Port)?;
+        if host.is_empty() || host.contains(char::is_whitespace) || host.contains(['/', '@']) {
+            return Err(NameError::Host);
+        }
+        if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+            return Err(NameError::Host);
+        }
+        if !port.bytes().all(|b| b.is_ascii_digit()) || u16::from_str(port).map_or(true, |port| port == 0) {
+            return Err(NameError::Port);
+        }
+        Ok(Self(address.into()))
+    }
+
+    /// The part before the port; an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.0.rsplit_once(':').map_or(&*self.0, |(host, _)| host);
+        host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// A queue by its names: what users see and what receipts and positions refer to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Queue {
+    /// The topic.
+    pub topic: Topic,
+    /// The broker that holds the queue.
+    pub broker: BrokerName,
+    /// The queue's number on that broker.
+    pub queue: i32,
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}/{}", self.topic, self.broker, self.queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_and_groups_take_what_brokers_take() {
+        assert!(Topic::new("orders-1_%|").is_ok());
+        assert_eq!(Topic::new(""), Err(NameError::Empty));
+        assert_eq!(Topic::new("a b"), Err(NameError::Character(' ')));
+        assert_eq!(Topic::new(&"x".repeat(128)), Err(NameError::Long { chars: 128, max: 127 }));
+        assert!(Topic::new(&alloc::format!("%RETRY%{}", "x".repeat(200))).is_ok());
+        assert_eq!(Group::new(&"g".repeat(121)), Err(NameError::Long { chars: 121, max: 120 }));
+    }
+
+    #[test]
+    fn addresses_have_a_host_and_a_port() {
+        let six = Address::new("[::1]:9876").expect("a bracketed IPv6 address");
+        assert_eq!((six.host(), six.port()), ("::1", 9876));
+        let name = Address::new("ns.example:1").expect("a host name");
+        assert_eq!((name.host(), name.port()), ("ns.example", 1));
+        for (bad, why) in [
+            ("", NameError::Empty),
+            ("host", NameError::Port),
+            ("host:", NameError::Port),
+            ("host:0", NameError::Port),
+            ("host:65536", NameError::Port),
+            ("host:+1", NameError::Port),
+            (":9876", NameError::Host),
+            ("::1:9876", NameError::Host),
+            ("http://a:1", NameError::Host),
+        ] {
+            assert_eq!(Address::new(bad), Err(why), "{bad}");
+        }
+    }
 }

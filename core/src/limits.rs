@@ -58,7 +58,7 @@ pub mod client {
     /// Bytes of the bodies and properties of the sends admitted and unfinished.
     pub const ADMITTED_BYTES: usize = 64 * 1024 * 1024;
     /// Unanswered requests, forgotten ones included, after which a connection is given up: nobody answers there.
-    pub const UNANSWERED_PER_CONNECTION: usize = 65_535;
+    pub const UNANSWERED_PER_CONNECTION: usize = 32_768;
 
     /// A send's deadline over all its attempts (Java: `sendMsgTimeout`).
     pub const SEND_DEADLINE: Duration = Duration::from_secs(3);

@@ -12,10 +12,9 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rpc::RpcError;
-use crate::ids::{Group, Topic};
 use crate::limits::wire as limits;
 
 /// Why a body is refused.
@@ -79,13 +78,28 @@ pub(crate) fn json(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).unwrap_or_default())
 }
 
-pub(crate) fn group<S: Serializer>(group: &Group, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(group.as_str())
+macro_rules! name {
+    ($module:ident, $type:ty) => {
+        /// How serde reads and writes such a name.
+        pub(crate) mod $module {
+            use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+            pub(crate) fn serialize<S: Serializer>(name: &$type, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(name.as_str())
+            }
+
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                let name = alloc::string::String::deserialize(deserializer)?;
+                <$type>::new(&name).map_err(D::Error::custom)
+            }
+        }
+    };
 }
 
-pub(crate) fn topic<S: Serializer>(topic: &Topic, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(topic.as_str())
-}
+name!(group, crate::ids::Group);
+name!(topic, crate::ids::Topic);
+name!(broker, crate::ids::BrokerName);
+name!(client, crate::ids::ClientId);
 
 /// Reads a null as the default: Java leaves out or nulls what it has not.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(

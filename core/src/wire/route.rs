@@ -13,16 +13,18 @@ use super::body;
 use super::codes::RequestCode;
 use super::fields::FieldSink;
 use super::frame::Frame;
+use super::rpc::record::record;
 use super::rpc::{Rpc, RpcError, success};
 use super::text::Text;
 use crate::ids::{Address, BrokerName, Topic};
 use crate::limits::wire as limits;
 
-/// Asks a name server for a topic's route (105). Answered with 17 when it knows of none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GetRoute {
-    /// The topic.
-    pub topic: Topic,
+record! {
+    /// Asks a name server for a topic's route (105). Answered with 17 when it knows of none.
+    GetRoute {
+        /// The topic.
+        topic: Topic = "topic",
+    }
 }
 
 impl Rpc for GetRoute {
@@ -30,8 +32,12 @@ impl Rpc for GetRoute {
     type Reply = Route;
 
     fn fields(&self, out: &mut impl FieldSink) {
-        out.text("topic", self.topic.as_str());
+        self.put_fields(out);
         out.flag("acceptStandardJsonOnly", true);
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        Self::read_fields(&frame.header.fields)
     }
 
     fn reply(frame: &Frame) -> Result<Route, RpcError> {

@@ -17,8 +17,10 @@ pub mod offsets;
 pub mod pull;
 pub mod send;
 
+pub(crate) mod record;
+
 /// A request that knows its reply.
-pub trait Rpc {
+pub trait Rpc: Sized {
     /// The request code.
     const CODE: i32;
 
@@ -37,6 +39,9 @@ pub trait Rpc {
     fn body(&self) -> Bytes {
         Bytes::new()
     }
+
+    /// Reads the request from its frame: what a broker does, and what recorded conversations are checked by.
+    fn read(frame: &Frame) -> Result<Self, RpcError>;
 
     /// Reads the answer.
     fn reply(frame: &Frame) -> Result<Self::Reply, RpcError>;

@@ -3,15 +3,18 @@
 //! Laws: a heartbeat lists the whole subscription of a group, since what it does not list is removed. No list in it is
 //! ever null, which would break the broker.
 //!
-//! Sources: Java `HeartbeatData`, `ConsumerData`, `SubscriptionData`, `UnregisterClientRequestHeader`; wire.md §3.5,
-//! §5.4.
+//! Sources: Java `HeartbeatData`, `ConsumerData`, `SubscriptionData`, `UnregisterClientRequestHeader`,
+//! `CheckClientRequestBody`, `GetConsumerListByGroupResponseBody`; wire.md §3.5, §5.3, §5.4.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::record::rpc;
 use super::{Rpc, RpcError, success};
 use crate::ids::{ClientId, Group, Topic};
+use crate::limits::wire as limits;
 use crate::wire::body;
 use crate::wire::codes::RequestCode;
 use crate::wire::fields::FieldSink;
@@ -34,7 +37,7 @@ pub struct Heartbeat {
 }
 
 /// How a group consumes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ConsumeType {
     /// The application pulls.
     #[serde(rename = "CONSUME_ACTIVELY")]
@@ -48,7 +51,7 @@ pub enum ConsumeType {
 }
 
 /// Whether members of a group share messages or each get all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MessageModel {
     /// Each member gets all.
     #[serde(rename = "BROADCASTING")]
@@ -59,7 +62,7 @@ pub enum MessageModel {
 }
 
 /// Where a group without offsets begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ConsumeFrom {
     /// At the end.
     #[serde(rename = "CONSUME_FROM_LAST_OFFSET")]
@@ -73,7 +76,7 @@ pub enum ConsumeFrom {
 }
 
 /// A consumer group in a heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerEntry {
     /// Where it begins.
@@ -81,39 +84,42 @@ pub struct ConsumerEntry {
     /// How it consumes.
     pub consume_type: ConsumeType,
     /// Its name.
-    #[serde(rename = "groupName", serialize_with = "body::group")]
+    #[serde(rename = "groupName", with = "body::group")]
     pub group: Group,
     /// How it shares.
     pub message_model: MessageModel,
     /// Everything it is subscribed to.
-    #[serde(rename = "subscriptionDataSet")]
+    #[serde(rename = "subscriptionDataSet", default)]
     pub subscriptions: Vec<SubscriptionEntry>,
     /// Java's unit mode.
+    #[serde(default)]
     pub unit_mode: bool,
 }
 
 /// One topic of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionEntry {
     /// Obsolete; false.
+    #[serde(default)]
     pub class_filter_mode: bool,
     /// Java's string hashes of the tags: what the broker filters by.
-    #[serde(rename = "codeSet")]
+    #[serde(rename = "codeSet", default)]
     pub codes: Vec<i32>,
     /// `TAG` or `SQL92`.
+    #[serde(default)]
     pub expression_type: Text,
     /// The expression; `*` for everything.
     #[serde(rename = "subString")]
     pub expression: Text,
     /// Grows when the subscription changes.
-    #[serde(rename = "subVersion")]
+    #[serde(rename = "subVersion", default)]
     pub version: i64,
     /// The tags; empty for everything and for SQL92.
-    #[serde(rename = "tagsSet")]
+    #[serde(rename = "tagsSet", default)]
     pub tags: Vec<Text>,
     /// The topic.
-    #[serde(serialize_with = "body::topic")]
+    #[serde(with = "body::topic")]
     pub topic: Topic,
 }
 
@@ -132,6 +138,28 @@ struct HeartbeatBody<'a> {
 #[serde(rename_all = "camelCase")]
 struct ProducerBody<'a> {
     group_name: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeartbeatRead {
+    #[serde(rename = "clientID")]
+    client_id: String,
+    #[serde(default)]
+    consumer_data_set: Vec<ConsumerEntry>,
+    #[serde(default)]
+    heartbeat_fingerprint: i32,
+    #[serde(default)]
+    producer_data_set: Vec<ProducerRead>,
+    #[serde(default)]
+    without_sub: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProducerRead {
+    #[serde(with = "body::group")]
+    group_name: Group,
 }
 
 /// What a broker answers to a heartbeat.
@@ -163,6 +191,18 @@ impl Rpc for Heartbeat {
         })
     }
 
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let read = body::parse::<HeartbeatRead>(&frame.body)?;
+        let producers = read.producer_data_set.into_iter().map(|producer| producer.group_name).collect();
+        Ok(Self {
+            client: ClientId::new(&read.client_id).map_err(|_| RpcError::Malformed("clientID"))?,
+            producers,
+            consumers: read.consumer_data_set,
+            fingerprint: read.heartbeat_fingerprint,
+            without_subscriptions: read.without_sub,
+        })
+    }
+
     fn reply(frame: &Frame) -> Result<HeartbeatReply, RpcError> {
         success(frame)?;
         let fields = &frame.header.fields;
@@ -174,25 +214,83 @@ impl Rpc for Heartbeat {
     }
 }
 
-/// Leaves a group on the connection it is sent over (35).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unregister {
-    /// Who this is.
-    pub client: ClientId,
-    /// The group it produced for.
-    pub producer: Option<Group>,
-    /// The group it consumed for.
-    pub consumer: Option<Group>,
+rpc! {
+    /// Leaves a group on the connection it is sent over (35).
+    Unregister = UNREGISTER_CLIENT -> (), success; {
+        /// Who this is.
+        client: ClientId = "clientID",
+        /// The group it produced for.
+        producer: Option<Group> = "producerGroup",
+        /// The group it consumed for.
+        consumer: Option<Group> = "consumerGroup",
+    }
 }
 
-impl Rpc for Unregister {
-    const CODE: i32 = RequestCode::UNREGISTER_CLIENT.0;
+rpc! {
+    /// Asks who is a member of a group (38). Answered with 1 when nobody is.
+    GetMembers = GET_CONSUMER_LIST_BY_GROUP -> Vec<Text>, |frame: &Frame| {
+        success(frame)?;
+        let members = body::parse::<MembersBody>(&frame.body)?.consumer_id_list;
+        if members.len() > limits::LIST_ENTRIES { Err(RpcError::Malformed("consumerIdList")) } else { Ok(members) }
+    }; {
+        /// The group.
+        group: Group = "consumerGroup",
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MembersBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    consumer_id_list: Vec<Text>,
+}
+
+/// Asks a broker whether it can filter by an expression (46): what it refuses here it would refuse at each pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckSubscription {
+    /// Who this is.
+    pub client: ClientId,
+    /// The group.
+    pub group: Group,
+    /// The subscription.
+    pub subscription: SubscriptionEntry,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckBody<'a> {
+    client_id: &'a str,
+    group: &'a str,
+    subscription_data: &'a SubscriptionEntry,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckRead {
+    client_id: String,
+    group: String,
+    subscription_data: SubscriptionEntry,
+}
+
+impl Rpc for CheckSubscription {
+    const CODE: i32 = RequestCode::CHECK_CLIENT_CONFIG.0;
     type Reply = ();
 
-    fn fields(&self, out: &mut impl FieldSink) {
-        out.text("clientID", self.client.as_str());
-        out.option("producerGroup", self.producer.as_ref().map(Group::as_str));
-        out.option("consumerGroup", self.consumer.as_ref().map(Group::as_str));
+    fn fields(&self, _: &mut impl FieldSink) {}
+
+    fn body(&self) -> Bytes {
+        body::json(&CheckBody {
+            client_id: self.client.as_str(),
+            group: self.group.as_str(),
+            subscription_data: &self.subscription,
+        })
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let read = body::parse::<CheckRead>(&frame.body)?;
+        let client = ClientId::new(&read.client_id).map_err(|_| RpcError::Malformed("clientId"))?;
+        let group = Group::new(&read.group).map_err(|_| RpcError::Malformed("group"))?;
+        Ok(Self { client, group, subscription: read.subscription_data })
     }
 
     fn reply(frame: &Frame) -> Result<(), RpcError> {

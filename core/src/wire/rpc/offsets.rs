@@ -3,8 +3,10 @@
 //! Law: an offset that the broker does not have is `None`, never a number.
 //!
 //! Sources: Java `QueryConsumerOffsetRequestHeader`, `UpdateConsumerOffsetRequestHeader`,
-//! `SearchOffsetRequestHeader`, `GetMaxOffsetRequestHeader`, `GetMinOffsetRequestHeader`; wire.md §3.3.
+//! `SearchOffsetRequestHeader`, `GetMaxOffsetRequestHeader`, `GetMinOffsetRequestHeader`,
+//! `GetEarliestMsgStoretimeRequestHeader`; wire.md §3.3.
 
+use super::record::{record, rpc};
 use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
@@ -12,67 +14,46 @@ use crate::wire::codes::{RequestCode, ResponseCode};
 use crate::wire::fields::FieldSink;
 use crate::wire::frame::Frame;
 
-/// The offset after the last message of a queue (30).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaxOffset {
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-}
-
-impl Rpc for MaxOffset {
-    const CODE: i32 = RequestCode::GET_MAX_OFFSET.0;
-    type Reply = i64;
-
-    fn fields(&self, out: &mut impl FieldSink) {
-        queue(out, &self.topic, &self.broker, self.queue);
-    }
-
-    fn reply(frame: &Frame) -> Result<i64, RpcError> {
-        offset(frame)
+rpc! {
+    /// The offset after the last message of a queue (30).
+    MaxOffset = GET_MAX_OFFSET -> i64, offset; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
     }
 }
 
-/// The first offset of a queue (31).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MinOffset {
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-}
-
-impl Rpc for MinOffset {
-    const CODE: i32 = RequestCode::GET_MIN_OFFSET.0;
-    type Reply = i64;
-
-    fn fields(&self, out: &mut impl FieldSink) {
-        queue(out, &self.topic, &self.broker, self.queue);
-    }
-
-    fn reply(frame: &Frame) -> Result<i64, RpcError> {
-        offset(frame)
+rpc! {
+    /// The first offset of a queue (31).
+    MinOffset = GET_MIN_OFFSET -> i64, offset; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
     }
 }
 
-/// The offset of a queue at a point in time (29). Brokers before 5.0 answer with the last message before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SearchOffset {
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-    /// The time at which messages were stored.
-    pub time: UnixMillis,
-    /// Whether the last message not after that time is meant, instead of the first not before it.
-    pub upper: bool,
+record! {
+    /// The offset of a queue at a point in time (29). Brokers before 5.0 answer with the last message before it.
+    SearchOffset {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The time at which messages were stored.
+        time: UnixMillis = "timestamp",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
+    }
+    with {
+        /// Whether the last message not after that time is meant, instead of the first not before it.
+        upper: bool = false,
+    }
 }
 
 impl Rpc for SearchOffset {
@@ -80,9 +61,14 @@ impl Rpc for SearchOffset {
     type Reply = i64;
 
     fn fields(&self, out: &mut impl FieldSink) {
-        queue(out, &self.topic, &self.broker, self.queue);
-        out.int("timestamp", self.time.0);
+        self.put_fields(out);
         out.text("boundaryType", if self.upper { "UPPER" } else { "LOWER" });
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let fields = &frame.header.fields;
+        let upper = fields.get("boundaryType").is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
+        Ok(Self { upper, ..Self::read_fields(fields)? })
     }
 
     fn reply(frame: &Frame) -> Result<i64, RpcError> {
@@ -90,72 +76,54 @@ impl Rpc for SearchOffset {
     }
 }
 
-/// The offset that a group has stored for a queue (14).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryOffset {
-    /// The consumer group.
-    pub group: Group,
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-    /// Whether 0 may stand for a missing offset; unsaid, the broker decides. Brokers before 5.0 always answer 0.
-    pub zero_if_missing: Option<bool>,
+rpc! {
+    /// When the first message of a queue was stored (32); `None` for an empty queue.
+    EarliestStoreTime = GET_EARLIEST_MSG_STORETIME -> Option<UnixMillis>, |frame: &Frame| {
+        success(frame)?;
+        let time = frame.header.fields.required_int::<i64>("timestamp")?;
+        Ok(Some(UnixMillis(time)).filter(|time| time.0 >= 0))
+    }; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
+    }
 }
 
-impl Rpc for QueryOffset {
-    const CODE: i32 = RequestCode::QUERY_CONSUMER_OFFSET.0;
-    type Reply = Option<i64>;
-
-    fn fields(&self, out: &mut impl FieldSink) {
-        out.text("consumerGroup", self.group.as_str());
-        queue(out, &self.topic, &self.broker, self.queue);
-        if let Some(zero) = self.zero_if_missing {
-            out.flag("setZeroIfNotFound", zero);
-        }
-    }
-
-    fn reply(frame: &Frame) -> Result<Option<i64>, RpcError> {
+rpc! {
+    /// The offset that a group has stored for a queue (14).
+    QueryOffset = QUERY_CONSUMER_OFFSET -> Option<i64>, |frame: &Frame| {
         if frame.header.code == ResponseCode::QUERY_NOT_FOUND.0 { Ok(None) } else { offset(frame).map(Some) }
+    }; {
+        /// The consumer group.
+        group: Group = "consumerGroup",
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// Whether 0 may stand for a missing offset; unsaid, the broker decides. Brokers before 5.0 always answer 0.
+        zero_if_missing: Option<bool> = "setZeroIfNotFound",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
     }
 }
 
-/// Stores a group's offset of a queue (15). The broker takes any number, smaller ones too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpdateOffset {
-    /// The consumer group.
-    pub group: Group,
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-    /// The next offset to consume.
-    pub offset: i64,
-}
-
-impl Rpc for UpdateOffset {
-    const CODE: i32 = RequestCode::UPDATE_CONSUMER_OFFSET.0;
-    type Reply = ();
-
-    fn fields(&self, out: &mut impl FieldSink) {
-        out.text("consumerGroup", self.group.as_str());
-        queue(out, &self.topic, &self.broker, self.queue);
-        out.int("commitOffset", self.offset);
+rpc! {
+    /// Stores a group's offset of a queue (15). The broker takes any number, smaller ones too.
+    UpdateOffset = UPDATE_CONSUMER_OFFSET -> (), success; {
+        /// The consumer group.
+        group: Group = "consumerGroup",
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The next offset to consume.
+        offset: i64 = "commitOffset",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
     }
-
-    fn reply(frame: &Frame) -> Result<(), RpcError> {
-        success(frame)
-    }
-}
-
-fn queue(out: &mut impl FieldSink, topic: &Topic, broker: &BrokerName, queue: i32) {
-    out.text("topic", topic.as_str());
-    out.int("queueId", i64::from(queue));
-    out.text("bname", broker.as_str());
 }
 
 fn offset(frame: &Frame) -> Result<i64, RpcError> {

@@ -5,6 +5,7 @@
 //!
 //! Sources: Java `PullMessageRequestHeader`, `PullMessageResponseHeader`, `PullSysFlag`; wire.md §3.3.
 
+use super::record::record;
 use super::{Rpc, RpcError};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::wire::codes::{RequestCode, ResponseCode};
@@ -24,37 +25,40 @@ pub mod flags {
     pub const LITE: i32 = 16;
 }
 
-/// Asks for messages of one queue (11, or 361 where [`flags::LITE`] is set and `lite` is).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullMessage {
-    /// The consumer group.
-    pub group: Group,
-    /// The topic.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker.
-    pub queue: i32,
-    /// The first offset that is wanted.
-    pub offset: i64,
-    /// How many messages at most; brokers cap it too.
-    pub max: i32,
-    /// [`flags`].
-    pub sys_flag: i32,
-    /// The group's offset to store, where [`flags::COMMIT`] is set.
-    pub commit_offset: i64,
-    /// How long to hold the request. The answer may come 5 s later than that.
-    pub suspend_ms: i64,
-    /// The filter expression, where [`flags::SUBSCRIPTION`] is set.
-    pub subscription: Option<Text>,
-    /// The version of the subscription.
-    pub sub_version: i64,
-    /// What the expression is written in: `TAG` or `SQL92`.
-    pub expression_type: Option<Text>,
-    /// How many bytes at most.
-    pub max_bytes: Option<i32>,
-    /// Whether to ask by the code of lite pull, which brokers before 5.0 do not know.
-    pub lite: bool,
+record! {
+    /// Asks for messages of one queue (11, or 361 where `lite` is set).
+    PullMessage {
+        /// The consumer group.
+        group: Group = "consumerGroup",
+        /// The topic.
+        topic: Topic = "topic",
+        /// The queue on that broker.
+        queue: i32 = "queueId",
+        /// The first offset that is wanted.
+        offset: i64 = "queueOffset",
+        /// How many messages at most; brokers cap it too.
+        max: i32 = "maxMsgNums",
+        /// [`flags`].
+        sys_flag: i32 = "sysFlag",
+        /// The group's offset to store, where [`flags::COMMIT`] is set.
+        commit_offset: i64 = "commitOffset",
+        /// How long to hold the request. The answer may come 5 s later than that.
+        suspend_ms: i64 = "suspendTimeoutMillis",
+        /// The filter expression, where [`flags::SUBSCRIPTION`] is set.
+        subscription: Option<Text> = "subscription",
+        /// The version of the subscription.
+        sub_version: i64 = "subVersion",
+        /// What the expression is written in: `TAG` or `SQL92`.
+        expression_type: Option<Text> = "expressionType",
+        /// How many bytes at most.
+        max_bytes: Option<i32> = "maxMsgBytes",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
+    }
+    with {
+        /// Whether to ask by the code of lite pull, which brokers before 5.0 do not know.
+        lite: bool = false,
+    }
 }
 
 impl Rpc for PullMessage {
@@ -66,21 +70,12 @@ impl Rpc for PullMessage {
     }
 
     fn fields(&self, out: &mut impl FieldSink) {
-        out.text("consumerGroup", self.group.as_str());
-        out.text("topic", self.topic.as_str());
-        out.int("queueId", i64::from(self.queue));
-        out.int("queueOffset", self.offset);
-        out.int("maxMsgNums", i64::from(self.max));
-        out.int("sysFlag", i64::from(self.sys_flag));
-        out.int("commitOffset", self.commit_offset);
-        out.int("suspendTimeoutMillis", self.suspend_ms);
-        out.option("subscription", self.subscription.as_deref().filter(|text| !text.is_empty()));
-        out.int("subVersion", self.sub_version);
-        out.option("expressionType", self.expression_type.as_deref());
-        if let Some(bytes) = self.max_bytes {
-            out.int("maxMsgBytes", i64::from(bytes));
-        }
-        out.text("bname", self.broker.as_str());
+        self.put_fields(out);
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let lite = frame.header.code == RequestCode::LITE_PULL_MESSAGE.0;
+        Ok(Self { lite, ..Self::read_fields(&frame.header.fields)? })
     }
 
     fn reply(frame: &Frame) -> Result<PullReply, RpcError> {

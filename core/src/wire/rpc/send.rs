@@ -7,7 +7,8 @@
 
 use bytes::Bytes;
 
-use super::{Rpc, RpcError};
+use super::record::{record, rpc};
+use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
 use crate::wire::codes::{RequestCode, ResponseCode};
@@ -19,39 +20,42 @@ use crate::wire::text::Text;
 /// The topic whose settings a broker copies when it creates one for a send.
 pub const TEMPLATE_TOPIC: &str = "TBW102";
 
-/// Stores a message, or the entries of a batch, in a queue (310, 320).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendMessage {
-    /// The producer group.
-    pub group: Group,
-    /// The topic to store it under.
-    pub topic: Topic,
-    /// The broker that is meant.
-    pub broker: BrokerName,
-    /// The queue on that broker; below zero lets the broker draw one.
-    pub queue: i32,
-    /// What the body is (see `message::flags`). Bits 4 and 5 must never be set: they corrupt the broker's store.
-    pub sys_flag: i32,
-    /// When the message was made.
-    pub born: UnixMillis,
-    /// The user's number, stored as it is.
-    pub flag: i32,
-    /// The encoded properties.
-    pub properties: Text,
-    /// How often it was consumed in vain, for a resend to a retry topic.
-    pub reconsume_times: i32,
-    /// The bound of that, for a resend to a retry topic.
-    pub max_reconsume: Option<i32>,
-    /// Java's unit mode.
-    pub unit_mode: bool,
-    /// Whether the body is a batch of entries.
-    pub batch: bool,
-    /// The topic whose settings are copied if the topic has to be created; mostly [`TEMPLATE_TOPIC`].
-    pub default_topic: Text,
-    /// How many queues a created topic shall have.
-    pub default_queues: i32,
-    /// The message, or the entries.
-    pub body: Bytes,
+record! {
+    /// Stores a message, or the entries of a batch, in a queue (310, 320).
+    SendMessage {
+        /// The producer group.
+        group: Group = "a",
+        /// The topic to store it under.
+        topic: Topic = "b",
+        /// The topic whose settings are copied if the topic has to be created; mostly [`TEMPLATE_TOPIC`].
+        default_topic: Text = "c",
+        /// How many queues a created topic shall have.
+        default_queues: i32 = "d",
+        /// The queue on that broker; below zero lets the broker draw one.
+        queue: i32 = "e",
+        /// What the body is (see `message::flags`). Bits 4 and 5 must never be set: they corrupt the broker's store.
+        sys_flag: i32 = "f",
+        /// When the message was made.
+        born: UnixMillis = "g",
+        /// The user's number, stored as it is.
+        flag: i32 = "h",
+        /// The encoded properties.
+        properties: Text = "i",
+        /// How often it was consumed in vain, for a resend to a retry topic.
+        reconsume_times: i32 = "j",
+        /// Java's unit mode.
+        unit_mode: bool = "k",
+        /// The bound of `reconsume_times`, for a resend to a retry topic.
+        max_reconsume: Option<i32> = "l",
+        /// Whether the body is a batch of entries.
+        batch: bool = "m",
+        /// The broker that is meant.
+        broker: BrokerName = "n",
+    }
+    with {
+        /// The message, or the entries.
+        body: Bytes = Bytes::new(),
+    }
 }
 
 impl Rpc for SendMessage {
@@ -63,32 +67,65 @@ impl Rpc for SendMessage {
     }
 
     fn fields(&self, out: &mut impl FieldSink) {
-        out.text("a", self.group.as_str());
-        out.text("b", self.topic.as_str());
-        out.text("c", &self.default_topic);
-        out.int("d", i64::from(self.default_queues));
-        out.int("e", i64::from(self.queue));
-        out.int("f", i64::from(self.sys_flag));
-        out.int("g", self.born.0);
-        out.int("h", i64::from(self.flag));
-        if !self.properties.is_empty() {
-            out.text("i", &self.properties);
-        }
-        out.int("j", i64::from(self.reconsume_times));
-        out.flag("k", self.unit_mode);
-        if let Some(max) = self.max_reconsume {
-            out.int("l", i64::from(max));
-        }
-        out.flag("m", self.batch);
-        out.text("n", self.broker.as_str());
+        self.put_fields(out);
     }
 
     fn body(&self) -> Bytes {
         self.body.clone()
     }
 
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        Ok(Self { body: frame.body.clone(), ..Self::read_fields(&frame.header.fields)? })
+    }
+
     fn reply(frame: &Frame) -> Result<SendReply, RpcError> {
         SendReply::read(frame)
+    }
+}
+
+/// Stores the answer to a request that a message made, or passes it on to who asked (325). Sent to the broker that the
+/// request came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendAnswer(
+    /// The answer: a message to the cluster's reply topic.
+    pub SendMessage,
+);
+
+impl Rpc for SendAnswer {
+    const CODE: i32 = RequestCode::SEND_REPLY_MESSAGE_V2.0;
+    type Reply = SendReply;
+
+    fn fields(&self, out: &mut impl FieldSink) {
+        self.0.put_fields(out);
+    }
+
+    fn body(&self) -> Bytes {
+        self.0.body.clone()
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        SendMessage::read(frame).map(Self)
+    }
+
+    fn reply(frame: &Frame) -> Result<SendReply, RpcError> {
+        SendReply::read(frame)
+    }
+}
+
+rpc! {
+    /// Takes back a timed message (370).
+    Recall = RECALL_MESSAGE -> Text, |frame: &Frame| {
+        success(frame)?;
+        Ok(frame.header.fields.required_text("msgId")?)
+    }; {
+        /// The producer group.
+        group: Option<Group> = "producerGroup",
+        /// The topic.
+        topic: Topic = "topic",
+        /// What the send's reply gave.
+        handle: Text = "recallHandle",
+        /// The broker that is meant.
+        broker: BrokerName = "bname",
     }
 }
 

@@ -1,0 +1,486 @@
+//! The composition: what comes in goes to the part it concerns, what the parts want goes out.
+//!
+//! Laws:
+//! - Every command with a ticket ends in exactly one `Output::Done` with that ticket, also when the client closes.
+//! - A step either makes progress or returns a deadline; no alarm fires twice at one instant without progress.
+//! - The parts never call each other: what one needs of another it pushes into the [`Cx`], and this file carries it.
+
+mod answers;
+mod closing;
+pub mod config;
+pub mod note;
+pub mod peers;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::consumer::{self, Consumer, Pulled};
+use crate::cx::Cx;
+use crate::error::{
+    CallError, CommitError, ConnectError, OpenError, Rejected, RouteError, SeekError, SendError,
+};
+use crate::ids::{Address, ConnId, ConsumerId, Group, PeerId, ProducerId, Queue, Ticket, Topic};
+use crate::link::{Fate, Link, Outgoing};
+use crate::producer::{Choice, Prepared, Producers, Receipt};
+use crate::router::Router;
+use crate::time::{Instant, UnixMillis};
+use crate::timers::{Alarm, Timer};
+use crate::wire::Frame;
+
+use closing::Closing;
+pub use closing::Report;
+use config::{Config, Position, PullConfig};
+use note::Note;
+use peers::{ConnState, Cut, Lost};
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input {
+    /// Only time has passed.
+    Time,
+    /// A connection that was dialled is up.
+    Connected(ConnId),
+    /// A connection is over, or did not come up. Every connection dialled ends in exactly one of these.
+    Lost(ConnId, Lost),
+    /// A frame came.
+    Received(ConnId, Frame),
+}
+
+/// What is to be done.
+#[must_use = "an output that is not acted on is lost"]
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Open a connection; answer with `Connected` or `Lost`.
+    Dial(ConnId, Address),
+    /// Close a connection, dialling or open; answer with `Lost`, which changes nothing any more.
+    Hangup(ConnId),
+    /// Something waits to be written: [`Client::take`] it, until nothing is left. Said once until then.
+    Ready(ConnId),
+    /// A command has ended.
+    Done(Ticket, Outcome),
+    /// Something changed for this consumer: messages to take, the end reached, trouble, or the time asked for.
+    Deliver(ConsumerId),
+    /// Something worth tracing.
+    Note(Note),
+    /// Nothing more until an input comes or this instant has passed.
+    Wait(Instant),
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Of [`Client::connect`].
+    Connected(Result<(), ConnectError>),
+    /// Of [`Client::queues`].
+    Queues(Result<Vec<Queue>, RouteError>),
+    /// Of a send.
+    Sent(Result<Receipt, SendError>),
+    /// Of a wait for room: it is reserved for the ticket, until it is used or given up.
+    Room(Result<(), SendError>),
+    /// Of a commit.
+    Committed(Result<(), CommitError>),
+    /// Of [`Client::close`].
+    Closed(Report),
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub struct Client {
+    cx: Cx,
+    router: Router,
+    producers: Producers,
+    consumers: BTreeMap<ConsumerId, Consumer>,
+    next_consumer: u32,
+    heartbeat: Option<Timer>,
+    /// Heartbeats under way, so that a silent connection is told from a slow one.
+    probes: BTreeMap<PeerId, Instant>,
+    closing: Closing,
+}
+
+impl Client {
+    /// A client that does nothing until it is told to. All its random choices follow from `seed`; `unix` is the
+    /// wall-clock time at `now`, only ever copied onto the wire.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Instant, unix: UnixMillis) -> Self {
+        let mut cx = Cx::new(config, seed, now, unix);
+        let router = Router::new(&mut cx);
+        Self {
+            cx,
+            router,
+            producers: Producers::default(),
+            consumers: BTreeMap::new(),
+            next_consumer: 0,
+            heartbeat: None,
+            probes: BTreeMap::new(),
+            closing: Closing::default(),
+        }
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        self.advance_to(now);
+        match input {
+            Input::Time => {}
+            Input::Connected(conn) => {
+                if let Some(peer) = self.cx.connected(conn)
+                    && self.cx.peers.is_broker(peer)
+                {
+                    self.beat(peer);
+                }
+            }
+            Input::Lost(conn, lost) => {
+                let cuts = self.cx.lost(conn, &lost);
+                self.cut(cuts);
+            }
+            Input::Received(conn, frame) => self.received(conn, frame),
+        }
+        self.fire_alarms();
+        self.settle();
+    }
+
+    /// What is to be done next; ask until [`Output::Wait`].
+    pub fn poll(&mut self) -> Output {
+        self.cx
+            .out
+            .pop_front()
+            .unwrap_or_else(|| Output::Wait(self.cx.timers.next().unwrap_or(Instant::NEVER)))
+    }
+
+    /// Moves about `budget` bytes of what waits on a connection into `into`, to be written in this order; nothing if
+    /// nothing waits. From now on these requests count as possibly executed.
+    pub fn take(&mut self, conn: ConnId, budget: usize, into: &mut VecDeque<Outgoing>) {
+        self.cx.peers.take(conn, budget, into);
+    }
+
+    /// Whether what waits on a connection is the only thing it has to do, so that its caller should write it itself.
+    #[must_use]
+    pub fn lone(&self, conn: ConnId) -> bool {
+        self.cx.peers.link(conn).is_some_and(Link::is_lone)
+    }
+
+    /// Looks for one name server that answers; ends in [`Outcome::Connected`] within
+    /// [`Config::connect_deadline`].
+    pub fn connect(&mut self, now: Instant, ticket: Ticket) {
+        self.advance_to(now);
+        if self.closing.has_begun() || self.router.is_connecting() {
+            let closed = Outcome::Connected(Err(ConnectError::Closed));
+            return self.cx.out.push_back(Output::Done(ticket, closed));
+        }
+        self.router.connect(&mut self.cx, ticket);
+        self.settle();
+    }
+
+    /// Asks for the readable queues of a topic; ends in [`Outcome::Queues`] within 3 s.
+    pub fn queues(&mut self, now: Instant, topic: &Topic, ticket: Ticket) {
+        self.advance_to(now);
+        if self.closing.has_begun() {
+            let closed = Outcome::Queues(Err(RouteError::Closed));
+            return self.cx.out.push_back(Output::Done(ticket, closed));
+        }
+        let topic = self.cx.topic(topic);
+        self.router.queues(&mut self.cx, topic, ticket);
+        self.settle();
+    }
+
+    /// Makes this client a member of a producer group.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is one already, or closed.
+    pub fn open_producer(&mut self, now: Instant, group: Group) -> Result<ProducerId, OpenError> {
+        self.advance_to(now);
+        let id = self.producers.open(group)?;
+        self.beat_all();
+        self.settle();
+        Ok(id)
+    }
+
+    /// The producer of that id.
+    pub fn producer(&mut self, id: ProducerId) -> ProducerMut<'_> {
+        ProducerMut { client: self, id }
+    }
+
+    /// Makes this client a member of a consumer group that reads the queues it is given.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is one already, or closed.
+    pub fn open_pull(
+        &mut self,
+        now: Instant,
+        config: PullConfig,
+        queues: Vec<Queue>,
+    ) -> Result<ConsumerId, OpenError> {
+        self.advance_to(now);
+        if self.closing.has_begun() {
+            return Err(OpenError::Closed);
+        }
+        if self
+            .consumers
+            .values()
+            .any(|consumer| consumer.config.group == config.group && !consumer.is_closing())
+        {
+            return Err(OpenError::GroupTaken);
+        }
+        let id = ConsumerId(self.next_consumer);
+        self.next_consumer += 1;
+        let consumer = Consumer::new(&mut self.cx, id, config, queues);
+        self.consumers.insert(id, consumer);
+        self.beat_all();
+        self.settle();
+        Ok(id)
+    }
+
+    /// The consumer of that id.
+    pub fn consumer(&mut self, id: ConsumerId) -> ConsumerMut<'_> {
+        ConsumerMut { client: self, id }
+    }
+
+    /// How many sends are admitted and unfinished.
+    #[must_use]
+    pub fn pending_sends(&self) -> usize {
+        self.producers.pending()
+    }
+
+    /// The addresses this client knows, with what their connections are doing.
+    pub fn connections(&self) -> impl Iterator<Item = (&Address, ConnState)> {
+        self.cx.peers.ids().map(|id| (self.cx.peers.address(id), self.cx.peers.state(id)))
+    }
+
+    /// Checks the laws of every part. For tests and simulation, after every step.
+    ///
+    /// # Panics
+    /// When one is broken, saying which.
+    pub fn check(&self) {
+        self.cx.timers.check();
+        self.cx.peers.check();
+        self.router.check();
+        self.producers.check(&self.cx);
+        for consumer in self.consumers.values() {
+            consumer.check(&self.cx);
+        }
+        assert!(self.cx.wanted.is_empty() && self.cx.suspects.is_empty(), "a step carries every wish");
+    }
+
+    fn advance_to(&mut self, now: Instant) {
+        debug_assert!(now >= self.cx.now, "the driver's clock went backwards");
+        self.cx.now = self.cx.now.max(now);
+    }
+
+    /// Everything that can happen by itself.
+    fn fire_alarms(&mut self) {
+        while let Some(alarm) = self.cx.timers.pop_due(self.cx.now) {
+            match alarm {
+                Alarm::Call(call) => {
+                    if let Some((purpose, fate)) = self.cx.expire(call) {
+                        let peer = self.cx.peers.address(call.peer).clone();
+                        let lost =
+                            if fate == Fate::Unsent { self.cx.peers.last_lost(call.peer) } else { None };
+                        let error = lost.unwrap_or(CallError::TimedOut { peer });
+                        self.ended(purpose, call.peer, error, fate == Fate::Sent);
+                    }
+                }
+                Alarm::Peer(peer) => {
+                    let cuts = self.cx.peer_alarm(peer);
+                    self.cut(cuts);
+                }
+                Alarm::Connect => self.router.connect_alarm(&mut self.cx),
+                Alarm::Route(topic) => self.router.route_alarm(&mut self.cx, topic),
+                Alarm::Heartbeat => {
+                    self.heartbeat = None;
+                    self.beat_all();
+                }
+                Alarm::Send(send) => self.producers.alarm(&mut self.cx, send),
+                Alarm::Pull(consumer, queue) => {
+                    if let Some(consumer) = self.consumers.get_mut(&consumer) {
+                        consumer.pull_alarm(&mut self.cx, queue);
+                    }
+                }
+                Alarm::Commit(consumer) => {
+                    if let Some(consumer) = self.consumers.get_mut(&consumer) {
+                        consumer.commit_alarm(&mut self.cx);
+                    }
+                }
+                Alarm::Poll(consumer) => {
+                    if let Some(consumer) = self.consumers.get_mut(&consumer) {
+                        consumer.poll_alarm(&mut self.cx);
+                    }
+                }
+                Alarm::Close => self.close_alarm(),
+            }
+            self.settle();
+        }
+    }
+
+    /// Carries what the parts want of each other, until nothing is left.
+    fn settle(&mut self) {
+        loop {
+            if let Some((topic, publish)) = self.cx.wanted.pop() {
+                if !self.closing.is_leaving() {
+                    self.router.want(&mut self.cx, topic, publish);
+                }
+            } else if let Some(peer) = self.cx.suspects.pop() {
+                self.probe(peer);
+            } else {
+                break;
+            }
+        }
+        self.retire_consumers();
+        self.close_on();
+    }
+
+    fn cut(&mut self, cuts: Vec<Cut>) {
+        for Cut { purpose, peer, why, sent } in cuts {
+            let error = CallError::Lost { peer: self.cx.peers.address(peer).clone(), why };
+            self.ended(purpose, peer, error, sent);
+        }
+    }
+}
+
+/// A producer of a client, borrowed to command it.
+pub struct ProducerMut<'a> {
+    client: &'a mut Client,
+    id: ProducerId,
+}
+
+impl ProducerMut<'_> {
+    /// Admits a message for sending; ends in [`Outcome::Sent`]. If room was reserved for `ticket`, it is used.
+    ///
+    /// # Errors
+    /// The message comes back when the client holds as many as it may, or is closed.
+    pub fn send(
+        self,
+        now: Instant,
+        message: Prepared,
+        to: Choice,
+        ticket: Ticket,
+    ) -> Result<(), Rejected<Prepared>> {
+        self.client.advance_to(now);
+        let result = self.client.producers.send(&mut self.client.cx, self.id, message, to, ticket);
+        self.client.settle();
+        result
+    }
+
+    /// Waits for room for a message of that many bytes, in the order of asking; ends in [`Outcome::Room`].
+    pub fn await_room(self, now: Instant, bytes: usize, ticket: Ticket) {
+        self.client.advance_to(now);
+        self.client.producers.admission.wait(&mut self.client.cx, ticket, bytes);
+    }
+
+    /// Ends a wait for room, or gives reserved room back. The ticket hears nothing more of it.
+    pub fn give_up_room(self, ticket: Ticket) {
+        self.client.producers.admission.give_up(&mut self.client.cx, ticket);
+    }
+
+    /// Leaves the group. Sends under way go on.
+    pub fn close(self, now: Instant) {
+        self.client.advance_to(now);
+        if let Some(group) = self.client.producers.close_member(self.id) {
+            self.client.unregister(Some(group), None);
+        }
+        self.client.settle();
+    }
+}
+
+/// A consumer of a client, borrowed to command it.
+pub struct ConsumerMut<'a> {
+    client: &'a mut Client,
+    id: ConsumerId,
+}
+
+impl ConsumerMut<'_> {
+    fn with<R>(self, now: Instant, act: impl FnOnce(&mut Consumer, &mut Cx) -> R) -> Option<R> {
+        self.client.advance_to(now);
+        let result =
+            self.client.consumers.get_mut(&self.id).map(|consumer| act(consumer, &mut self.client.cx));
+        self.client.settle();
+        result
+    }
+
+    /// Takes the next reply that was cached, if there is one. What was taken before counts as dealt with.
+    #[must_use]
+    pub fn take(self, now: Instant) -> Option<Pulled> {
+        self.with(now, Consumer::take).flatten()
+    }
+
+    /// Whether every queue that is not paused was read up to its end, as far as the brokers told.
+    #[must_use]
+    pub fn reached_end(&self) -> bool {
+        self.client.consumers.get(&self.id).is_some_and(Consumer::reached_end)
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.client.consumers.get(&self.id).is_none_or(Consumer::is_closing)
+    }
+
+    /// Queues that cannot be read at the moment, and why.
+    #[must_use]
+    pub fn trouble(&self) -> Vec<(Queue, CallError)> {
+        self.client
+            .consumers
+            .get(&self.id)
+            .map(|consumer| consumer.trouble(&self.client.cx))
+            .unwrap_or_default()
+    }
+
+    /// Asks for [`Output::Deliver`] at `at` at the latest.
+    pub fn wake_at(self, now: Instant, at: Instant) {
+        self.with(now, |consumer, cx| consumer.wake_at(cx, at));
+    }
+
+    /// Goes to another place of a queue; takes effect at once, whatever was cached of it is dropped.
+    ///
+    /// # Errors
+    /// [`SeekError`] when the queue is not assigned, the offset negative, or the consumer closed.
+    pub fn seek(self, now: Instant, queue: &Queue, to: Position) -> Result<(), SeekError> {
+        self.with(now, |consumer, cx| consumer.seek(cx, queue, to)).unwrap_or(Err(SeekError::Closed))
+    }
+
+    /// Stops handing out and asking for messages of these queues; their positions stay.
+    pub fn pause(self, now: Instant, queues: &[Queue]) {
+        self.with(now, |consumer, cx| consumer.set_paused(cx, queues, true));
+    }
+
+    /// Goes on with these queues.
+    pub fn resume(self, now: Instant, queues: &[Queue]) {
+        self.with(now, |consumer, cx| consumer.set_paused(cx, queues, false));
+    }
+
+    /// Reads these queues from now on, and no others.
+    pub fn assign(self, now: Instant, queues: Vec<Queue>) {
+        self.with(now, |consumer, cx| consumer.assign(cx, queues));
+    }
+
+    /// The queues it reads.
+    #[must_use]
+    pub fn assignment(&self) -> Vec<Queue> {
+        self.client
+            .consumers
+            .get(&self.id)
+            .map(|consumer| consumer.assignment(&self.client.cx))
+            .unwrap_or_default()
+    }
+
+    /// The offset that is taken next from a queue, once it is known.
+    #[must_use]
+    pub fn position(&mut self, queue: &Queue) -> Option<i64> {
+        let id = consumer::intern(&mut self.client.cx, queue);
+        self.client.consumers.get(&self.id)?.position(id)
+    }
+
+    /// Commits everything that was taken; ends in [`Outcome::Committed`].
+    pub fn commit(self, now: Instant, ticket: Ticket) {
+        let closed = Outcome::Committed(Err(CommitError { failed: Vec::new() }));
+        let out = Output::Done(ticket, closed);
+        match self.client.consumers.contains_key(&self.id) {
+            true => drop(self.with(now, |consumer, cx| consumer.commit(cx, ticket))),
+            false => self.client.cx.out.push_back(out),
+        }
+    }
+
+    /// Stops reading, commits what is settled if that is automatic, and leaves the group.
+    pub fn close(self, now: Instant) {
+        self.with(now, Consumer::close);
+    }
+}

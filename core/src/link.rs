@@ -1,0 +1,330 @@
+//! One connection's requests: what waits to be written, what was taken by the wire and awaits its reply.
+//!
+//! Laws:
+//! - A request belongs to the link until the wire takes it; what was never taken is provably not executed.
+//! - An opaque is not used again while its reply may still come: a forgotten request keeps its place until then.
+//! - A reply ends the one request that was taken on this connection with that opaque, or nothing at all.
+//! - Every request ends once: by its reply, by being forgotten, or when the link is taken apart.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::ids::{ConsumerId, PeerId, QueueId, TopicId};
+use crate::limits::client as limits;
+use crate::producer::SendId;
+use crate::slab::{Key, SHORT_MAX, Slab};
+use crate::time::Instant;
+use crate::timers::Timer;
+use crate::wire::{Answer, Dialect, Frame, Kind, Request};
+
+/// Which request, on which link of which peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallId {
+    pub(crate) peer: PeerId,
+    pub(crate) link: u32,
+    pub(crate) key: Key,
+}
+
+/// Why a request was made: where its end is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Is a name server there?
+    Connect,
+    /// A topic's route.
+    Route(TopicId),
+    /// An attempt of a send.
+    Send(SendId),
+    /// Where to begin reading a queue; of this generation of it.
+    Locate(ConsumerId, QueueId, u32),
+    /// Messages of a queue; of this generation of it.
+    Pull(ConsumerId, QueueId, u32),
+    /// The queue was read up to this offset.
+    Commit(ConsumerId, QueueId, i64),
+    /// We are here, and these are our groups. Also the probe of a connection that went silent.
+    Heartbeat,
+    /// A group has no member here any more.
+    Unregister,
+}
+
+/// What became of a request that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nobody took it: it was not and will not be executed.
+    Unsent,
+    /// The wire took it: it may be executed.
+    Sent,
+    /// It had already ended.
+    Gone,
+}
+
+/// A request in the link's care.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) purpose: Purpose,
+    /// Fires `Alarm::Call`; sends have their own alarm in the producer.
+    pub(crate) timer: Option<Timer>,
+    /// Until it is taken.
+    request: Option<Request>,
+    /// The how-manieth request taken on this connection, and as which opaque.
+    taken: Option<(u64, Key)>,
+    /// A pull that the broker may hold does not count as work in flight.
+    held: bool,
+}
+
+/// What waits to be written.
+#[derive(Clone, Debug)]
+enum Waiting {
+    Call(Key),
+    Answer(i32, Answer),
+}
+
+/// One taken request, by its opaque.
+#[derive(Clone, Copy, Debug)]
+enum Flying {
+    Call(Key),
+    /// Given up; its reply will be counted and dropped.
+    Forgotten,
+}
+
+/// What leaves through the wire, to be encoded there.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The request's number on this connection, or that of the request answered.
+    pub opaque: i32,
+    /// The header encoding this peer reads.
+    pub dialect: Dialect,
+    /// What to encode.
+    pub what: What,
+}
+
+/// A request or an answer.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A request that is answered.
+    Call(Request),
+    /// Our answer to a request of the peer.
+    Answer(Answer),
+}
+
+/// What a frame turned out to be.
+pub(crate) enum Heard {
+    /// The end of a request.
+    Reply(Call, Frame),
+    /// A request of the peer.
+    Asked(Frame),
+    /// A reply to a request that was given up.
+    Late,
+    /// A reply to nothing.
+    Stray,
+}
+
+/// The requests of one connection, from before it is up until it is lost.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Link {
+    calls: Slab<Call>,
+    flying: Slab<Flying>,
+    waiting: VecDeque<Waiting>,
+    taken: u64,
+    held: usize,
+    forgotten: usize,
+    heard_at: Instant,
+    dialect: Option<Dialect>,
+    version: Option<i32>,
+    told_ready: bool,
+}
+
+/// Of the brokers that answer with at least this version, binary headers are read (MQVersion V4_9_0).
+const BINARY_SINCE: i32 = 393;
+
+impl Link {
+    /// Puts a request behind what waits already.
+    pub(crate) fn call(&mut self, purpose: Purpose, request: Request, held: bool) -> Key {
+        let call = Call { purpose, timer: None, request: Some(request), taken: None, held };
+        let key = self.calls.insert(call);
+        self.waiting.push_back(Waiting::Call(key));
+        key
+    }
+
+    /// Puts an answer to a request of the peer behind what waits already.
+    pub(crate) fn answer(&mut self, opaque: i32, answer: Answer) {
+        self.waiting.push_back(Waiting::Answer(opaque, answer));
+    }
+
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.calls.get(key).is_some()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Call> {
+        self.calls.get_mut(key)
+    }
+
+    /// Whether the wire should be told now that something waits; says so once until something is taken.
+    pub(crate) fn should_tell(&mut self) -> bool {
+        let tell = !self.told_ready && self.may_take();
+        self.told_ready |= tell;
+        tell
+    }
+
+    fn may_take(&self) -> bool {
+        !self.waiting.is_empty()
+            && (self.in_flight() < limits::IN_FLIGHT_PER_CONNECTION || self.first_is_not_a_send())
+    }
+
+    fn first_is_not_a_send(&self) -> bool {
+        match self.waiting.front() {
+            Some(Waiting::Call(key)) => {
+                !self.calls.get(*key).is_some_and(|call| matches!(call.purpose, Purpose::Send(_)))
+            }
+            Some(Waiting::Answer(..)) => true,
+            None => false,
+        }
+    }
+
+    /// Hands over what waits, about `budget` bytes of it, to be written in this order.
+    pub(crate) fn take(&mut self, mut budget: usize, into: &mut VecDeque<Outgoing>) {
+        self.told_ready = false;
+        while budget > 0 && self.may_take() && self.flying.len() < SHORT_MAX {
+            let dialect = self.dialect.unwrap_or(Dialect::Json);
+            let outgoing = match self.waiting.pop_front() {
+                None => return,
+                Some(Waiting::Answer(opaque, answer)) => {
+                    Outgoing { opaque, dialect, what: What::Answer(answer) }
+                }
+                Some(Waiting::Call(key)) => {
+                    let Some(call) = self.calls.get_mut(key) else { continue }; // withdrawn
+                    let Some(request) = call.request.take() else { continue };
+                    let flying = self.flying.insert(Flying::Call(key));
+                    let Some(opaque) = flying.short() else { return };
+                    call.taken = Some((self.taken, flying));
+                    self.taken += 1;
+                    self.held += usize::from(call.held);
+                    Outgoing { opaque, dialect, what: What::Call(request) }
+                }
+            };
+            budget = budget.saturating_sub(outgoing.bytes_about());
+            into.push_back(outgoing);
+        }
+        // What stays behind is taken when this is asked again, or told anew when a reply makes room.
+    }
+
+    /// Finds out what a frame is. What it says of the peer's version decides the encoding from now on.
+    pub(crate) fn hear(&mut self, now: Instant, frame: Frame, of_broker: bool) -> Heard {
+        self.heard_at = now;
+        if frame.header.kind != Kind::Response {
+            return Heard::Asked(frame);
+        }
+        let Some(flying) = self.flying.find_short(frame.header.opaque) else { return Heard::Stray };
+        if self.version.is_none() {
+            self.version = Some(frame.header.version);
+            let binary = of_broker && frame.header.version >= BINARY_SINCE;
+            self.dialect = Some(if binary { Dialect::Binary } else { Dialect::Json });
+        }
+        match self.flying.remove(flying) {
+            Some(Flying::Call(key)) => {
+                let Some(call) = self.calls.remove(key) else { return Heard::Stray };
+                self.held -= usize::from(call.held);
+                Heard::Reply(call, frame)
+            }
+            Some(Flying::Forgotten) => {
+                self.forgotten -= 1;
+                Heard::Late
+            }
+            None => Heard::Stray,
+        }
+    }
+
+    /// Gives a request up: withdraws it if it can be, else forgets whom its reply would be for.
+    pub(crate) fn forget(&mut self, key: Key) -> (Fate, Option<Call>) {
+        let Some(call) = self.calls.remove(key) else { return (Fate::Gone, None) };
+        let fate = match call.taken {
+            None => Fate::Unsent,
+            Some((_, flying)) => {
+                if let Some(entry) = self.flying.get_mut(flying) {
+                    *entry = Flying::Forgotten;
+                    self.forgotten += 1;
+                    self.held -= usize::from(call.held);
+                }
+                Fate::Sent
+            }
+        };
+        (fate, Some(call))
+    }
+
+    /// Takes the link apart: every request left, in the order they were made, and whether a byte of it was written.
+    pub(crate) fn into_calls(self, started: u64) -> Vec<(Call, bool)> {
+        let mut taken: Vec<(u64, Key)> =
+            self.calls.iter().filter_map(|(key, call)| Some((call.taken?.0, key))).collect();
+        taken.sort_unstable();
+        let waiting = self.waiting.into_iter().filter_map(|waiting| match waiting {
+            Waiting::Call(key) => Some((u64::MAX, key)),
+            Waiting::Answer(..) => None,
+        });
+        let mut calls = self.calls;
+        taken
+            .into_iter()
+            .chain(waiting)
+            .filter_map(|(sequence, key)| Some((calls.remove(key)?, sequence < started)))
+            .collect()
+    }
+
+    /// Taken and waited for, pulls that may be held not counted.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flying.len() - self.held - self.forgotten
+    }
+
+    /// Taken and unanswered, those given up included.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.flying.len()
+    }
+
+    /// Whether what waits is the only thing this connection has to do.
+    pub(crate) fn is_lone(&self) -> bool {
+        self.in_flight() == 0 && self.waiting.len() == 1
+    }
+
+    /// When a frame last came.
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Nothing is left to do or to wait for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.calls.len() == 0 && self.waiting.is_empty()
+    }
+
+    pub(crate) fn check(&self) {
+        let flying_calls = self.flying.iter().filter(|(_, f)| matches!(f, Flying::Call(_))).count();
+        let (mut taken, mut waiting, mut held) = (0_usize, 0, 0);
+        for (key, call) in self.calls.iter() {
+            match call.taken {
+                Some((_, flying)) => {
+                    assert!(call.request.is_none(), "a taken request is the wire's");
+                    assert!(
+                        matches!(self.flying.get(flying), Some(Flying::Call(owner)) if *owner == key),
+                        "P1: a taken request and its opaque belong to each other"
+                    );
+                    taken += 1;
+                    held += usize::from(call.held);
+                }
+                None => {
+                    assert!(call.request.is_some(), "a waiting request can still be written");
+                    waiting += 1;
+                }
+            }
+        }
+        assert_eq!(taken, flying_calls, "every opaque of a request finds it");
+        assert!(self.waiting.len() >= waiting, "what is not taken waits");
+        assert_eq!(self.held, held, "held pulls are counted");
+        assert_eq!(self.flying.len(), taken + self.forgotten, "requests given up are counted");
+    }
+}
+
+impl Outgoing {
+    fn bytes_about(&self) -> usize {
+        const HEAD: usize = 400;
+        HEAD + match &self.what {
+            What::Call(request) => request.body().len(),
+            What::Answer(answer) => answer.body.len(),
+        }
+    }
+}

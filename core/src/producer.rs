@@ -1,0 +1,553 @@
+//! Sends: from admission to exactly one outcome.
+//!
+//! Laws:
+//! - Sends are admitted in call order up to a bound; past it whoever waits for room gets it in the order of asking.
+//! - A send ends once: stored (with the broker's receipt), not stored (provably), or unknown.
+//! - At most one attempt is under way; at most `attempts` ever reach the wire; none follows the end.
+//! - A retry goes to another broker if there is one, at once; to the same one only after a pause.
+//! - An attempt is given up early only while another broker exists and its connection shows no life at all.
+//!
+//! Sources: Java `DefaultMQProducerImpl#sendDefaultImpl` (retry codes, avoidance of the last broker); what Java does
+//! with the deadline is not followed: there one dead broker eats it all.
+
+pub(crate) mod admission;
+mod select;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::client::{Outcome, Output};
+use crate::cx::Cx;
+use crate::directory::Known;
+use crate::error::{CallError, OpenError, Rejected, RejectedWhy, RouteError, SendError, Stored};
+use crate::ids::{BrokerId, Group, PeerId, ProducerId, Queue, QueueId, Ticket, Topic, TopicId};
+use crate::limits::client as limits;
+use crate::link::{CallId, Fate, Purpose};
+use crate::slab::{Key, Slab};
+use crate::time::{Instant, UnixMillis};
+use crate::timers::{Alarm, Timer};
+use crate::wire::rpc::send::TEMPLATE_TOPIC;
+use crate::wire::{
+    Durability, Frame, MessageId, Request, ResponseCode, Rpc, RpcError, SendMessage, SendReply, Text,
+};
+
+use admission::Admission;
+
+/// A send under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SendId(Key);
+
+/// A message made ready off the machine, on its caller's thread: validated, its properties encoded, its body as it
+/// will be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Where to.
+    pub topic: Topic,
+    /// The message's id: the value of its `UNIQ_KEY`.
+    pub id: Text,
+    /// All properties, encoded.
+    pub properties: Text,
+    /// The body, compressed if `sys_flag` says so.
+    pub body: Bytes,
+    /// The protocol's flags; bits 4 and 5 must not be set.
+    pub sys_flag: i32,
+    /// The user's flag.
+    pub flag: i32,
+    /// When the message was made.
+    pub born: UnixMillis,
+}
+
+impl Prepared {
+    /// What it counts for in the bounds of admission.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.properties.len()
+    }
+}
+
+/// Which queue a message goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The next one, round robin, avoiding brokers that cannot be reached.
+    #[default]
+    Any,
+    /// This one and no other, whatever happens.
+    Queue(Queue),
+}
+
+/// The broker's word that a message is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message's id, made by the producer.
+    pub id: Text,
+    /// The broker's id of it: where it lies.
+    pub offset_id: MessageId,
+    /// The queue it is in.
+    pub queue: Queue,
+    /// Its offset in that queue.
+    pub offset: i64,
+    /// How safely it was stored when the broker answered.
+    pub durability: Durability,
+    /// The broker's transaction id, if it sent one.
+    pub transaction_id: Option<Text>,
+    /// What recalls a timed message.
+    pub recall_handle: Option<Text>,
+    /// The broker's region, if it names one.
+    pub region: Option<Text>,
+    /// Whether the broker wants the message traced.
+    pub trace: bool,
+}
+
+impl core::fmt::Display for Receipt {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "msgId={} {}/{}@{}", self.id.as_str(), self.queue.broker, self.queue.queue, self.offset)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Waits for a route of its topic.
+    Routing,
+    /// An attempt is with a broker, or on the way to it.
+    Flying { call: CallId, broker: BrokerId, since: Instant, patience: Option<Instant> },
+    /// Waits before it tries the same broker again.
+    Pausing { until: Instant },
+}
+
+#[derive(Clone, Debug)]
+struct Sending {
+    ticket: Ticket,
+    producer: ProducerId,
+    topic: TopicId,
+    message: Prepared,
+    to: Choice,
+    deadline: Instant,
+    step: Step,
+    timer: Option<Timer>,
+    /// Attempts of which a byte reached the wire.
+    attempts: u32,
+    /// One of them may be stored.
+    doubt: bool,
+    /// The broker that failed last.
+    avoid: Option<BrokerId>,
+    last: Option<CallError>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    group: Group,
+    closed: bool,
+}
+
+/// All producers of a client and their sends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Producers {
+    members: BTreeMap<ProducerId, Member>,
+    next: u32,
+    sends: Slab<Sending>,
+    pub(crate) admission: Admission,
+    /// Sends that wait for a route, in the order they were admitted.
+    parked: BTreeMap<TopicId, Vec<SendId>>,
+    closed: bool,
+    /// How many ended stored, and how many otherwise, since closing began.
+    pub(crate) ended: (usize, usize),
+}
+
+impl Producers {
+    pub(crate) fn open(&mut self, group: Group) -> Result<ProducerId, OpenError> {
+        if self.closed {
+            return Err(OpenError::Closed);
+        }
+        if self.members.values().any(|member| member.group == group && !member.closed) {
+            return Err(OpenError::GroupTaken);
+        }
+        let id = ProducerId(self.next);
+        self.next += 1;
+        self.members.insert(id, Member { group, closed: false });
+        Ok(id)
+    }
+
+    /// The groups that heartbeats list.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.members.values().filter(|member| !member.closed).map(|member| &member.group)
+    }
+
+    /// Takes a group out of the heartbeats; sends under way go on.
+    pub(crate) fn close_member(&mut self, id: ProducerId) -> Option<Group> {
+        let member = self.members.get_mut(&id).filter(|member| !member.closed)?;
+        member.closed = true;
+        Some(member.group.clone())
+    }
+
+    /// Takes all groups out of the heartbeats.
+    pub(crate) fn close_members(&mut self) -> Vec<Group> {
+        let ids: Vec<ProducerId> = self.members.keys().copied().collect();
+        ids.into_iter().filter_map(|id| self.close_member(id)).collect()
+    }
+
+    /// Admits a message, or gives it back.
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Cx,
+        producer: ProducerId,
+        message: Prepared,
+        to: Choice,
+        ticket: Ticket,
+    ) -> Result<(), Rejected<Prepared>> {
+        if self.closed || self.members.get(&producer).is_none_or(|member| member.closed) {
+            self.admission.give_up(cx, ticket);
+            return Err(Rejected { value: message, why: RejectedWhy::Closed });
+        }
+        if !self.admission.admit(&cx.config.send, ticket, message.bytes()) {
+            return Err(Rejected { value: message, why: RejectedWhy::Full });
+        }
+        let topic = cx.topic(&message.topic);
+        let deadline = cx.now + cx.config.send.deadline;
+        let step = Step::Routing;
+        let sending = Sending {
+            ticket,
+            producer,
+            topic,
+            message,
+            to,
+            deadline,
+            step,
+            timer: None,
+            attempts: 0,
+            doubt: false,
+            avoid: None,
+            last: None,
+        };
+        let id = SendId(self.sends.insert(sending));
+        self.arm(cx, id);
+        self.attempt(cx, id);
+        Ok(())
+    }
+
+    /// Starts the next attempt, or waits for a route.
+    fn attempt(&mut self, cx: &mut Cx, id: SendId) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        let Some(route) = cx.directory.route(sending.topic) else {
+            sending.step = Step::Routing;
+            let topic = sending.topic;
+            self.parked.entry(topic).or_default().push(id);
+            cx.wanted.push((topic, true));
+            self.arm(cx, id);
+            return;
+        };
+        if route.writable.is_empty() {
+            let topic = cx.directory.topic_name(sending.topic).clone();
+            let error = SendError::NoRoute(RouteError::NoQueue(topic, "writable"));
+            return self.end(cx, id, Err(error));
+        }
+        let Some(queue) = select::queue(cx, sending.topic, &sending.to, sending.avoid) else {
+            let Choice::Queue(queue) = &sending.to else { return };
+            let error = SendError::NoSuchQueue(queue.clone());
+            return self.end(cx, id, Err(error));
+        };
+        let Some(peer) = cx.directory.master(queue.broker) else {
+            let topic = cx.directory.topic_name(sending.topic).clone();
+            return self.end(cx, id, Err(SendError::NoRoute(RouteError::NoQueue(topic, "writable"))));
+        };
+        let has_other =
+            matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, queue.broker);
+        let request = request(cx, &self.members[&sending.producer].group, sending, queue);
+        let call = cx.call(peer, Purpose::Send(id), request, None, false);
+        let attempts_left = cx.config.send.attempts.saturating_sub(sending.attempts).max(1);
+        let share = sending.deadline.since(cx.now) / attempts_left;
+        let patience = has_other.then(|| cx.now + share.max(limits::SEND_PATIENCE_MIN));
+        sending.step = Step::Flying { call, broker: queue.broker, since: cx.now, patience };
+        self.arm(cx, id);
+    }
+
+    fn arm(&mut self, cx: &mut Cx, id: SendId) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        let at = match sending.step {
+            Step::Routing => sending.deadline,
+            Step::Flying { patience, .. } => patience.unwrap_or(sending.deadline).min(sending.deadline),
+            Step::Pausing { until } => until.min(sending.deadline),
+        };
+        cx.timers.rearm(&mut sending.timer, at, Alarm::Send(id));
+    }
+
+    /// The topic's route is there, or provably is not: everything that waited for it goes on.
+    pub(crate) fn handle_route(&mut self, cx: &mut Cx, topic: TopicId) {
+        match cx.directory.known(topic) {
+            // Nobody answered: what waits goes on waiting, until its deadline, for the next look-up.
+            Known::Missing(RouteError::Unreachable { .. }) | Known::Nothing => {}
+            Known::Missing(error) => {
+                let error = SendError::NoRoute(error.clone());
+                for id in self.parked.remove(&topic).unwrap_or_default() {
+                    self.end(cx, id, Err(error.clone()));
+                }
+            }
+            Known::Route(_) => {
+                for id in self.parked.remove(&topic).unwrap_or_default() {
+                    self.attempt(cx, id);
+                }
+            }
+        }
+    }
+
+    /// A broker answered an attempt.
+    pub(crate) fn handle_reply(&mut self, cx: &mut Cx, id: SendId, from: PeerId, frame: &Frame) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        let Step::Flying { broker, .. } = sending.step else { return };
+        match SendMessage::reply(frame) {
+            Ok(reply) => {
+                let receipt = receipt(cx, sending, broker, reply);
+                if cx.directory.route(sending.topic).is_some_and(|route| route.of_template) {
+                    cx.wanted.push((sending.topic, true)); // the topic exists from now on
+                }
+                self.end(cx, id, Ok(receipt));
+            }
+            Err(error) => {
+                let refused = refused_for_sure(&error);
+                let error = CallError::from_rpc(cx.peers.address(from), error);
+                self.failed(cx, id, error, true, refused);
+            }
+        }
+    }
+
+    /// An attempt's connection broke, or never came up.
+    pub(crate) fn handle_cut(&mut self, cx: &mut Cx, id: SendId, error: CallError, sent: bool) {
+        self.failed(cx, id, error, sent, false);
+    }
+
+    /// The deadline, the end of patience with a silent broker, or the end of a pause.
+    pub(crate) fn alarm(&mut self, cx: &mut Cx, id: SendId) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        sending.timer = None;
+        if cx.now >= sending.deadline {
+            return self.time_out(cx, id);
+        }
+        match sending.step {
+            Step::Routing => self.arm(cx, id),
+            Step::Pausing { .. } => self.attempt(cx, id),
+            Step::Flying { call, since, ref mut patience, .. } => {
+                if cx.peers.is_same_link(call) && cx.peers.heard_at(call.peer) > since {
+                    *patience = None; // it is alive, only slow
+                    return self.arm(cx, id);
+                }
+                let fate = cx.forget(call);
+                let peer = cx.peers.address(call.peer).clone();
+                cx.suspect(call.peer);
+                self.failed(cx, id, CallError::TimedOut { peer }, fate == Fate::Sent, false);
+            }
+        }
+    }
+
+    /// An attempt ended without a receipt: another one, or the end.
+    fn failed(&mut self, cx: &mut Cx, id: SendId, error: CallError, sent: bool, refused: bool) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        let Step::Flying { broker, .. } = sending.step else { return };
+        sending.attempts += u32::from(sent);
+        sending.doubt |= sent && !refused;
+        let worth_it = match &error {
+            CallError::Lost { .. } | CallError::TimedOut { .. } => true,
+            CallError::Refused { code, .. } => is_retried(*code),
+            CallError::Malformed { .. } | CallError::UnknownBroker(_) | CallError::Closed => false,
+        };
+        if error.code() == Some(ResponseCode::TOPIC_NOT_EXIST) {
+            cx.wanted.push((sending.topic, true));
+        }
+        let spent = sending.attempts >= cx.config.send.attempts;
+        sending.avoid = Some(broker);
+        let by_refusal = error.code().is_some();
+        sending.last = Some(error);
+        if !worth_it || spent {
+            return self.give_up(cx, id, by_refusal || !worth_it);
+        }
+        let has_other = matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, broker);
+        if has_other || !sent {
+            // Not sent: the connection's own back-off is the pause.
+            return self.attempt(cx, id);
+        }
+        let doublings = sending.attempts.saturating_sub(1).min(8);
+        let pause = limits::SEND_PAUSE.saturating_mul(1 << doublings).min(limits::SEND_PAUSE_MAX);
+        if cx.now + pause >= sending.deadline {
+            return self.give_up(cx, id, by_refusal);
+        }
+        sending.step = Step::Pausing { until: cx.now + pause };
+        self.arm(cx, id);
+    }
+
+    /// Ends a send after its last attempt failed.
+    fn give_up(&mut self, cx: &mut Cx, id: SendId, refused: bool) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        let (attempts, stored) = (sending.attempts, stored(sending.doubt));
+        let error = match sending.last.take() {
+            Some(cause) if refused => SendError::Refused { cause: Box::new(cause), attempts, stored },
+            last => SendError::TimedOut { attempts, last: last.map(Box::new), stored },
+        };
+        self.end(cx, id, Err(error));
+    }
+
+    fn time_out(&mut self, cx: &mut Cx, id: SendId) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        if let Step::Flying { call, since, .. } = sending.step {
+            if cx.forget(call) == Fate::Sent {
+                sending.attempts += 1;
+                sending.doubt = true;
+                if cx.peers.is_same_link(call) && cx.peers.heard_at(call.peer) <= since {
+                    cx.suspect(call.peer);
+                }
+            } else if sending.last.is_none() {
+                sending.last = cx.peers.last_lost(call.peer);
+            }
+        } else if let (Step::Routing, Known::Missing(error)) =
+            (&sending.step, cx.directory.known(sending.topic))
+        {
+            let error = SendError::NoRoute(error.clone());
+            if sending.attempts == 0 {
+                return self.end(cx, id, Err(error));
+            }
+        }
+        self.give_up(cx, id, false);
+    }
+
+    fn end(&mut self, cx: &mut Cx, id: SendId, result: Result<Receipt, SendError>) {
+        let Some(mut sending) = self.sends.remove(id.0) else { return };
+        cx.timers.disarm(&mut sending.timer);
+        match &result {
+            Ok(_) => self.ended.0 += 1,
+            Err(_) => self.ended.1 += 1,
+        }
+        if matches!(sending.step, Step::Routing)
+            && let Some(parked) = self.parked.get_mut(&sending.topic)
+        {
+            parked.retain(|parked| *parked != id);
+        }
+        cx.out.push_back(Output::Done(sending.ticket, Outcome::Sent(result)));
+        self.admission.release(cx, sending.message.bytes());
+    }
+
+    /// No more sends are admitted; those under way go on.
+    pub(crate) fn close(&mut self, cx: &mut Cx) {
+        if !self.closed {
+            self.closed = true;
+            self.ended = (0, 0);
+            self.admission.close(cx);
+        }
+    }
+
+    /// Every send under way ends now.
+    pub(crate) fn abandon(&mut self, cx: &mut Cx) {
+        for key in self.sends.keys() {
+            let Some(sending) = self.sends.get(key) else { continue };
+            let mut doubt = sending.doubt;
+            if let Step::Flying { call, .. } = sending.step {
+                doubt |= cx.forget(call) == Fate::Sent;
+            }
+            self.end(cx, SendId(key), Err(SendError::Closed(stored(doubt))));
+        }
+        self.admission.close(cx);
+    }
+
+    /// Sends under way.
+    pub(crate) fn pending(&self) -> usize {
+        self.sends.len()
+    }
+
+    pub(crate) fn check(&self, cx: &Cx) {
+        let (mut bytes, mut parked) = (0, 0);
+        for (key, sending) in self.sends.iter() {
+            bytes += sending.message.bytes();
+            assert!(sending.timer.is_some(), "L4: every send ends by its deadline");
+            assert!(sending.attempts <= cx.config.send.attempts, "S3: attempts are bounded");
+            match sending.step {
+                Step::Routing => {
+                    parked += 1;
+                    let waits = self.parked.get(&sending.topic).is_some_and(|ids| ids.contains(&SendId(key)));
+                    assert!(waits, "L7: a send without a route is woken by it");
+                }
+                Step::Flying { call, .. } => {
+                    assert!(cx.peers.has_call(call), "L7: a send under way is with a connection");
+                }
+                Step::Pausing { .. } => {}
+            }
+        }
+        assert_eq!(parked, self.parked.values().map(Vec::len).sum::<usize>(), "only what waits is parked");
+        self.admission.check(&cx.config.send, self.sends.len(), bytes);
+    }
+}
+
+const fn stored(doubt: bool) -> Stored {
+    if doubt { Stored::Unknown } else { Stored::No }
+}
+
+/// The codes after which Java's producer tries another broker (`DefaultMQProducer#retryResponseCodes`).
+const fn is_retried(code: ResponseCode) -> bool {
+    matches!(
+        code,
+        ResponseCode::TOPIC_NOT_EXIST
+            | ResponseCode::SERVICE_NOT_AVAILABLE
+            | ResponseCode::SYSTEM_ERROR
+            | ResponseCode::SYSTEM_BUSY
+            | ResponseCode::NO_PERMISSION
+            | ResponseCode::NO_BUYER_ID
+            | ResponseCode::NOT_IN_CURRENT_UNIT
+            | ResponseCode::GO_AWAY
+    )
+}
+
+/// Whether the broker said before storing anything that it will not: its other codes leave doubt.
+const fn refused_for_sure(error: &RpcError) -> bool {
+    match error {
+        RpcError::Refused { code, .. } => matches!(
+            *code,
+            ResponseCode::SYSTEM_BUSY
+                | ResponseCode::MESSAGE_ILLEGAL
+                | ResponseCode::SERVICE_NOT_AVAILABLE
+                | ResponseCode::NO_PERMISSION
+                | ResponseCode::TOPIC_NOT_EXIST
+                | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
+                | ResponseCode::INVALID_PARAMETER
+                | ResponseCode::FLOW_CONTROL
+                | ResponseCode::GO_AWAY
+        ),
+        RpcError::Malformed(_) => false,
+    }
+}
+
+fn request(cx: &Cx, group: &Group, sending: &Sending, queue: QueueId) -> Request {
+    let message = &sending.message;
+    Request::from(SendMessage {
+        group: group.clone(),
+        topic: message.topic.clone(),
+        broker: cx.directory.broker_name(queue.broker).clone(),
+        queue: queue.queue,
+        sys_flag: message.sys_flag,
+        born: message.born,
+        flag: message.flag,
+        properties: message.properties.clone(),
+        reconsume_times: 0,
+        max_reconsume: None,
+        unit_mode: false,
+        batch: false,
+        default_topic: Text::from(TEMPLATE_TOPIC),
+        default_queues: limits::DEFAULT_QUEUES,
+        body: message.body.clone(),
+    })
+}
+
+fn receipt(cx: &Cx, sending: &Sending, broker: BrokerId, reply: SendReply) -> Receipt {
+    Receipt {
+        id: sending.message.id.clone(),
+        offset_id: reply.offset_id,
+        queue: Queue {
+            topic: sending.message.topic.clone(),
+            broker: cx.directory.broker_name(broker).clone(),
+            queue: reply.queue,
+        },
+        offset: reply.queue_offset,
+        durability: reply.status,
+        transaction_id: reply.transaction_id,
+        recall_handle: reply.recall_handle,
+        region: reply.region,
+        trace: reply.trace_on,
+    }
+}
