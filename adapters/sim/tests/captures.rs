@@ -66,6 +66,11 @@ fn recorded_conversations_get_the_recorded_answers() {
             let replay = (0..10).map(replay).min_by_key(|replay| replay.differences.len()).unwrap();
             replayed += 1;
             asked += replay.compared;
+            let name = format!("{directory}/{name}");
+            if DIFFERENT.iter().any(|(known, _)| *known == name) {
+                assert_ne!(replay.differences.len(), 0, "{name} differs no more");
+                continue;
+            }
             differences.extend(replay.differences.into_iter().map(|text| format!("{name}: {text}")));
         }
     }
@@ -191,7 +196,8 @@ impl Replay {
         }
         self.tick(end + Duration::from_secs(40));
         for (key, (asked, real)) in &self.recorded {
-            if !self.answered.contains(key) && !(self.racing.contains(key) && real.code == 25) {
+            let raced = real.code == 25 && self.racing.contains(key);
+            if !raced && !self.answered.contains(key) {
                 self.differences
                     .push(format!("{asked} was answered with {} by the real server, here not", real.code));
             }
