@@ -343,7 +343,7 @@ pub struct ProducerMut<'a> {
 }
 
 impl ProducerMut<'_> {
-    /// Admits a message for sending; ends in [`Outcome::Sent`]. If room was reserved for `ticket`, it is used.
+    /// Admits a message for sending; ends in [`Outcome::Sent`].
     ///
     /// # Errors
     /// The message comes back when the client holds as many as it may, or is closed.
@@ -360,13 +360,29 @@ impl ProducerMut<'_> {
         result
     }
 
+    /// Admits a message into the room that was reserved for the ticket `room`; ends in [`Outcome::Sent`] with `ticket`.
+    ///
+    /// # Errors
+    /// The message comes back, and the room is given back, when the client or the producer is closed.
+    pub fn send_reserved(
+        self,
+        now: Instant,
+        message: Prepared,
+        to: Choice,
+        room: Ticket,
+        ticket: Ticket,
+    ) -> Result<(), Rejected<Prepared>> {
+        self.client.producers.admission.hand_on(room, ticket);
+        self.send(now, message, to, ticket)
+    }
+
     /// Waits for room for a message of that many bytes, in the order of asking; ends in [`Outcome::Room`].
     pub fn await_room(self, now: Instant, bytes: usize, ticket: Ticket) {
         self.client.advance_to(now);
         self.client.producers.admission.wait(&mut self.client.cx, ticket, bytes);
     }
 
-    /// Ends a wait for room, or gives reserved room back. The ticket hears nothing more of it.
+    /// Ends a wait for room, which ends in [`Outcome::Room`] as closed, or gives reserved room back.
     pub fn give_up_room(self, ticket: Ticket) {
         self.client.producers.admission.give_up(&mut self.client.cx, ticket);
     }

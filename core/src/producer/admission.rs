@@ -59,9 +59,21 @@ impl Admission {
         self.grant(cx);
     }
 
-    /// Nobody wants that room any more.
+    /// Room that was granted to one ticket belongs to another from now on.
+    pub(crate) fn hand_on(&mut self, from: Ticket, to: Ticket) {
+        if let Some(bytes) = self.granted.remove(&from) {
+            self.granted.insert(to, bytes);
+        }
+    }
+
+    /// Nobody wants that room any more. A wait for it ends.
     pub(crate) fn give_up(&mut self, cx: &mut Cx, ticket: Ticket) {
+        let waiting = self.waiting.len();
         self.waiting.retain(|(waiting, _)| *waiting != ticket);
+        if self.waiting.len() < waiting {
+            let closed = Err(SendError::Closed(Stored::No));
+            cx.out.push_back(Output::Done(ticket, Outcome::Room(closed)));
+        }
         if let Some(bytes) = self.granted.remove(&ticket) {
             self.release(cx, bytes);
         } else {
