@@ -1,0 +1,140 @@
+//! One connection as its task or threads hold it: the promise that its end is told, and its read side. And the same
+//! promise for the clock.
+//!
+//! Law: from the moment a [`Lease`] exists the engine learns, once, how the connection ended: also when the task is
+//! dropped before it ran, panics, or its runtime goes away.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use fusee_core::error::LostWhy;
+use fusee_core::ids::ConnId;
+use fusee_core::wire::{Frame, Framer};
+
+use crate::after::After;
+use crate::engine::Engine;
+use crate::wire::{Socket, Wire};
+
+/// The duty to carry one connection. Make it before anything that may fail, such as starting a thread.
+#[derive(Debug)]
+pub struct Lease<S: Socket> {
+    engine: Arc<Engine>,
+    conn: ConnId,
+    wire: Option<Arc<Wire<S>>>,
+    why: LostWhy,
+}
+
+impl<S: Socket> Lease<S> {
+    /// Takes over the duty for `conn`.
+    pub const fn new(engine: Arc<Engine>, conn: ConnId) -> Self {
+        Self { engine, conn, wire: None, why: LostWhy::RuntimeGone }
+    }
+
+    /// What to tell if this is dropped without having been told how it ended, instead of [`LostWhy::RuntimeGone`].
+    #[must_use]
+    pub fn otherwise(mut self, why: LostWhy) -> Self {
+        self.why = why;
+        self
+    }
+
+    /// The connection is up. `None` if nobody wants it any more.
+    pub fn connected(&mut self, socket: S) -> Option<Arc<Wire<S>>> {
+        let wire = Arc::new(Wire::new(self.conn, socket));
+        // Told before the machine knows of it, so that whatever is written from now on is counted.
+        self.wire = Some(wire.clone());
+        self.engine.connected(self.conn, wire.clone()).then_some(wire)
+    }
+
+    /// The engine that wants the connection.
+    pub const fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Which connection this is.
+    pub const fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// The duty is done: it ended for this reason.
+    pub fn end(mut self, why: LostWhy) {
+        self.why = why;
+    }
+}
+
+impl<S: Socket> Drop for Lease<S> {
+    fn drop(&mut self) {
+        let started = self.wire.as_ref().map_or(0, |wire| wire.end());
+        let why = std::mem::replace(&mut self.why, LostWhy::Closed);
+        self.engine.lost(self.conn, why, started);
+    }
+}
+
+/// The duty to keep an engine's time: when it is dropped while it is needed, everything ends.
+#[derive(Debug)]
+pub struct Pulse(Arc<Engine>);
+
+impl Pulse {
+    /// Takes over the duty.
+    #[must_use]
+    pub const fn new(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+
+    /// The engine whose time is kept.
+    #[must_use]
+    pub const fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.0.runtime_gone();
+    }
+}
+
+/// Room offered to the first read, and to one after a read that filled what it was offered.
+const ROOM: usize = 64 * 1024;
+
+/// Room below which a read is not worth a system call.
+const ROOM_MIN: usize = 8 * 1024;
+
+/// The read side of one connection: one read, many frames, one lock.
+#[derive(Default)]
+pub struct Intake {
+    framer: Framer,
+    frames: Vec<Frame>,
+    after: After,
+    hungry: Option<bool>,
+}
+
+impl Intake {
+    /// Where to append what is read next.
+    pub fn room(&mut self) -> &mut BytesMut {
+        // Frames keep their slices of the buffer, so room that is not needed would cost a new buffer each time.
+        let room = if self.hungry == Some(false) { ROOM_MIN } else { ROOM };
+        self.framer.spare(room)
+    }
+
+    /// Something was appended; `filled` says that it took all the room there was. Hands whole frames to the machine.
+    /// True if that made something ready on the same connection, which the caller then has to write.
+    pub fn arrived(&mut self, engine: &Engine, conn: ConnId, filled: bool) -> Result<bool, LostWhy> {
+        self.hungry = Some(filled);
+        let cut = loop {
+            match self.framer.next_frame() {
+                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(None) => break Ok(()),
+                // What came before the nonsense is still good.
+                Err(error) => break Err(LostWhy::Protocol(error)),
+            }
+        };
+        let ready = !self.frames.is_empty() && engine.received(conn, &mut self.frames, &mut self.after);
+        cut.map(|()| ready)
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("framer", &self.framer).finish_non_exhaustive()
+    }
+}

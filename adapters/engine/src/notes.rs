@@ -1,0 +1,12 @@
+//! The machine's notes, handed to `tracing` with no lock held: a subscriber is user code.
+
+use fusee_core::Note;
+
+pub(crate) fn trace(note: &Note) {
+    if matches!(note, Note::Connected(_) | Note::Route(..)) {
+        tracing::debug!(target: "fusee", "{note}");
+    } else {
+        // Something did not go as it should; the machine goes on by itself.
+        tracing::warn!(target: "fusee", "{note}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The connection and the clock for every runtime that polls, written once.
+//!
+//! Laws: a future made here keeps the engine's promises also when it is dropped before it was ever polled; a poll
+//! does a bounded amount of work; what is read is handed over before anything is written, so that replies and what
+//! they lead to leave together.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use fusee_core::error::LostWhy;
+use fusee_core::ids::{Address, ConnId};
+use fusee_core::time::Instant;
+
+use crate::connection::{Intake, Lease, Pulse};
+use crate::engine::Engine;
+use crate::wire::{PollWritable, Wire};
+
+/// Reads one poll makes before it lets others run.
+const READS: usize = 16;
+
+/// A runtime with tasks: how it connects and how it sleeps.
+pub trait Runtime: Send + Sync + 'static {
+    /// A connected socket's read side.
+    type Reader: PollRead;
+    /// Its write side.
+    type Socket: PollWritable;
+
+    /// Resolves the address and connects, trying every address of the name in turn.
+    fn connect(
+        &self,
+        address: &Address,
+    ) -> impl Future<Output = Result<(Self::Reader, Self::Socket), LostWhy>> + Send;
+
+    /// Sleeps until then on the adapter's clock, or a little longer.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// A connected socket's read side.
+pub trait PollRead: Send + Unpin {
+    /// Appends what has come, up to the room there is. Zero: the peer has closed.
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>>;
+}
+
+/// Dials `address` and carries `conn` until it is lost.
+pub fn wire<R: Runtime>(
+    runtime: Arc<R>,
+    engine: Arc<Engine>,
+    conn: ConnId,
+    address: Address,
+) -> impl Future<Output = ()> + Send {
+    let lease = Lease::new(engine, conn);
+    async move { carry(&*runtime, lease, &address).await }
+}
+
+async fn carry<R: Runtime>(runtime: &R, mut lease: Lease<R::Socket>, address: &Address) {
+    let why = match dial(runtime, &lease, address).await {
+        Ok((mut reader, socket)) => match lease.connected(socket) {
+            Some(wire) => exchange(&lease, &mut reader, &wire).await,
+            None => LostWhy::Closed,
+        },
+        Err(why) => why,
+    };
+    lease.end(why);
+}
+
+/// Connects, unless the machine gives up first.
+async fn dial<R: Runtime>(
+    runtime: &R,
+    lease: &Lease<R::Socket>,
+    address: &Address,
+) -> Result<(R::Reader, R::Socket), LostWhy> {
+    let mut connect = pin!(runtime.connect(address));
+    poll_fn(|cx| {
+        lease.engine().driven_here();
+        if !lease.engine().listen(lease.conn(), cx.waker()) {
+            return Poll::Ready(Err(LostWhy::Closed));
+        }
+        connect.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead, wire: &Wire<S>) -> LostWhy {
+    let engine = &**lease.engine();
+    let mut intake = Intake::default();
+    poll_fn(|cx| {
+        engine.driven_here();
+        for _ in 0..READS {
+            let room = intake.room();
+            let offered = room.capacity() - room.len();
+            let arrived = match reader.poll_read(cx, room) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(LostWhy::Eof),
+                Poll::Ready(Ok(bytes)) => intake.arrived(engine, lease.conn(), bytes >= offered),
+                Poll::Ready(Err(error)) => return Poll::Ready(crate::lost::lost_why(&error)),
+                Poll::Pending => return wire.poll_flush(engine, cx),
+            };
+            match arrived {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Poll::Ready(why) = wire.poll_flush(engine, cx) {
+                        return Poll::Ready(why);
+                    }
+                }
+                Err(why) => return Poll::Ready(why),
+            }
+        }
+        cx.waker().wake_by_ref();
+        wire.poll_flush(engine, cx)
+    })
+    .await
+}
+
+/// Keeps the engine's time until it needs no more.
+pub fn clock<R: Runtime>(runtime: Arc<R>, engine: Arc<Engine>) -> impl Future<Output = ()> + Send {
+    let pulse = Pulse::new(engine);
+    async move { tick(&*runtime, pulse.engine()).await }
+}
+
+async fn tick(runtime: &impl Runtime, engine: &Engine) {
+    let mut armed = Instant::NEVER;
+    let mut sleep: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(std::future::pending());
+    poll_fn(|cx| {
+        loop {
+            engine.driven_here();
+            let Some(deadline) = engine.deadline(cx.waker()) else { return Poll::Ready(()) };
+            // A sleep that ends too early only looks again; one that ends too late is replaced.
+            if deadline < armed {
+                armed = deadline;
+                sleep = Box::pin(runtime.sleep_until(deadline));
+            }
+            ready!(sleep.as_mut().poll(cx));
+            armed = Instant::NEVER;
+            sleep = Box::pin(std::future::pending());
+            engine.tick();
+        }
+    })
+    .await;
+}
