@@ -15,7 +15,9 @@ async fn main() -> Result<()> {
     ] {
         match producer.send(message).await {
             Ok(receipt) => println!("{receipt}"),
-            Err(error) if error.stored() == Stored::Unknown => println!("sending again may store it twice: {error}"),
+            Err(error) if error.stored() == Stored::Unknown => {
+                println!("sending again may store it twice: {error}")
+            }
             Err(error) => match error.retry() {
                 Retry::After(pause) => tokio::time::sleep(pause).await, // for example: the broker is busy
                 Retry::Never => println!("{error}\n  {}", error.hint().unwrap_or_default()),

@@ -8,7 +8,8 @@ fn main() -> Result<()> {
     let client = ClientBuilder::from_env()?.runtime(rt::Blocking).connect().wait()?;
     let producer = client.producer("fusee-example").start().wait()?;
     // All are started, in this order, before the first receipt is waited for.
-    let sends: Vec<_> = (0..1000).map(|n| producer.send(Message::new("fusee-example", format!("#{n}")))).collect();
+    let sends: Vec<_> =
+        (0..1000).map(|n| producer.send(Message::new("fusee-example", format!("#{n}")))).collect();
     for send in sends {
         send.wait()?;
     }

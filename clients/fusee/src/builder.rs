@@ -7,8 +7,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use fusee_core::ids::{Address, ClientId};
 use fusee_core::limits::client as limits;
-use fusee_core::{Address, ClientId, Config, SendConfig};
+use fusee_core::{Config, SendConfig};
 
 use crate::client::Client;
 use crate::connect::Connecting;
@@ -204,9 +205,7 @@ impl Default for ClientBuilder {
     }
 }
 
-fn split(
-    found: Result<(Vec<Address>, Origin), ConfigError>,
-) -> (Result<Vec<Address>, ConfigError>, Origin) {
+fn split(found: Result<(Vec<Address>, Origin), ConfigError>) -> (Result<Vec<Address>, ConfigError>, Origin) {
     match found {
         Ok((servers, origin)) => (Ok(servers), origin),
         Err(error) => (Err(error), Origin::Default),
@@ -234,7 +233,11 @@ mod tests {
         let config = ClientBuilder::new().finish().expect("legal defaults");
         assert_eq!(config.name_servers, [Address::new("127.0.0.1:9876").expect("an address")]);
         assert_eq!(config.send, SendConfig::default());
-        assert!(config.client_id.as_str().contains(&format!("@{}#", std::process::id())), "{}", config.client_id);
+        assert!(
+            config.client_id.as_str().contains(&format!("@{}#", std::process::id())),
+            "{}",
+            config.client_id
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The client: a handle on one machine and its connections, from which everything else is made.
 
 use std::fmt;
-use std::task::{Context, Poll};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use fusee_core::error::RouteError as NoRoute;
-use fusee_core::{Outcome, Queue, Report};
+use fusee_core::ids::Queue;
+use fusee_core::{Outcome, Report};
 use fusee_engine::{Dead, Engine, Handle};
 
 use crate::builder::ClientBuilder;
@@ -60,7 +61,7 @@ impl Client {
     pub fn queues(&self, topic: impl IntoTopic) -> Pending<Vec<Queue>, RouteError> {
         match topic.into_topic() {
             Ok(topic) => {
-                let asking = self.handle.operate(|client, now, ticket| client.queues(now, topic, ticket));
+                let asking = self.handle.operate(|client, now, ticket| client.queues(now, &topic, ticket));
                 Pending::running(asking, queues)
             }
             Err(illegal) => Pending::ready(Err(illegal.into())),

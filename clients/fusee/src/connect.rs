@@ -52,7 +52,9 @@ impl Steps<Client, ConnectError> for Connecting {
                             *self = Self::Looking { handle, id, looking };
                             Poll::Pending
                         }
-                        Poll::Ready(Ok(Outcome::Connected(Ok(())))) => Poll::Ready(Ok(Client::new(handle, id))),
+                        Poll::Ready(Ok(Outcome::Connected(Ok(())))) => {
+                            Poll::Ready(Ok(Client::new(handle, id)))
+                        }
                         Poll::Ready(Ok(Outcome::Connected(Err(error)))) => Poll::Ready(Err(error.into())),
                         // The machine answers with nothing else; the runtime may have died.
                         Poll::Ready(Ok(_) | Err(_)) => Poll::Ready(Err(Failure::Closed.into())),

@@ -2,7 +2,7 @@
 //!
 //! Law: only [`ClientBuilder::from_env`](crate::ClientBuilder::from_env) reads the environment; nothing below does.
 
-use fusee_core::Address;
+use fusee_core::ids::Address;
 
 use crate::error::ConfigError;
 
@@ -52,7 +52,8 @@ pub(crate) fn name_servers(
 pub(crate) fn addresses(list: &str, origin: Origin) -> Result<Vec<Address>, ConfigError> {
     let mut found = Vec::new();
     for text in list.split([';', ',']).map(str::trim).filter(|text| !text.is_empty()) {
-        let address = Address::new(text).map_err(|why| ConfigError::Address { text: text.into(), why, origin })?;
+        let address =
+            Address::new(text).map_err(|why| ConfigError::Address { text: text.into(), why, origin })?;
         if !found.contains(&address) {
             found.push(address);
         }
@@ -78,7 +79,10 @@ mod tests {
         let set = [("PYROCKETMQ_NAMESRV_ADDR", "d:4"), ("ROCKETMQ_NAMESRV_ADDR", "c:3")];
         assert_eq!(read(&set), Ok((vec!["c:3".to_owned()], Origin::Variable("ROCKETMQ_NAMESRV_ADDR"))));
         let set = [("FUSEE_NAMESRV", "  "), ("NAMESRV_ADDR", "b:2; b:3,b:2;")];
-        assert_eq!(read(&set), Ok((vec!["b:2".to_owned(), "b:3".to_owned()], Origin::Variable("NAMESRV_ADDR"))));
+        assert_eq!(
+            read(&set),
+            Ok((vec!["b:2".to_owned(), "b:3".to_owned()], Origin::Variable("NAMESRV_ADDR")))
+        );
     }
 
     #[test]

@@ -6,9 +6,10 @@
 
 use std::fmt;
 
-pub use fusee_core::error::{CallError, LostWhy, NameError, OpenError, Retry, SeekError, Stored};
 use fusee_core::error as core;
-use fusee_core::{Queue, Topic};
+pub use fusee_core::error::{CallError, LostWhy, NameError, OpenError, Retry, SeekError, Stored};
+use fusee_core::ids::{Queue, Topic};
+pub use fusee_core::wire::ResponseCode;
 use thiserror::Error;
 
 use crate::environment::Origin;
@@ -60,9 +61,9 @@ impl ConfigError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoNameServer | Self::Address { .. } => {
-                Some("give host:port, or several separated by semicolons; name servers listen on 9876 by default")
-            }
+            Self::NoNameServer | Self::Address { .. } => Some(
+                "give host:port, or several separated by semicolons; name servers listen on 9876 by default",
+            ),
             Self::ClientId(_) | Self::Range { .. } => None,
         }
     }
@@ -101,7 +102,9 @@ impl ConnectError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::NoRuntime => Some("call it inside #[tokio::main], or use fusee::blocking::connect (feature `blocking`)"),
+            Self::NoRuntime => {
+                Some("call it inside #[tokio::main], or use fusee::blocking::connect (feature `blocking`)")
+            }
             Self::Failed(error) => error.hint(),
             Self::WouldBlock(_) => Some(HINT_WOULD_BLOCK),
         }
@@ -109,7 +112,7 @@ impl ConnectError {
 
     /// The response code of a name server that answered something else than a route.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Failed(error) => error.code(),
             Self::Config(_) | Self::NoRuntime | Self::WouldBlock(_) => None,
@@ -154,7 +157,7 @@ impl RouteError {
 
     /// The name server's response code, if one refused.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Failed(error) => error.code(),
             Self::Illegal(_) | Self::WouldBlock(_) => None,
@@ -212,7 +215,7 @@ impl StartError {
 
     /// No broker is asked, so there is no code.
     #[must_use]
-    pub const fn code(&self) -> Option<i32> {
+    pub const fn code(&self) -> Option<ResponseCode> {
         None
     }
 }
@@ -222,13 +225,13 @@ impl StartError {
 #[non_exhaustive]
 pub enum SendError {
     /// The message may not be sent. The caller's fault; not stored.
-    #[error("illegal message: {0}; {}", Stored::No)]
+    #[error("illegal message: {0}; {no}", no = Stored::No)]
     Illegal(#[from] IllegalMessage),
     /// The send was tried, or could not be.
     #[error(transparent)]
     Failed(#[from] core::SendError),
     /// See [`struct@WouldBlock`]. The send itself goes on if it was admitted.
-    #[error("{0}; {}", Stored::Unknown)]
+    #[error("{0}; {unknown}", unknown = Stored::Unknown)]
     WouldBlock(#[from] WouldBlock),
 }
 
@@ -266,7 +269,7 @@ impl SendError {
 
     /// The broker's or name server's response code, if one refused.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Failed(error) => error.code(),
             Self::Illegal(_) | Self::WouldBlock(_) => None,
@@ -304,7 +307,7 @@ impl TrySendError {
 
     /// No broker was asked, so there is no code.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         self.why.code()
     }
 }
@@ -333,7 +336,7 @@ pub struct Undecodable {
     pub why: Box<str>,
 }
 
-/// Why a poll gave no messages.
+/// Why a poll gave no messages. Polling again goes on, unless everything was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PollError {
@@ -342,8 +345,11 @@ pub enum PollError {
     #[error(transparent)]
     Undecodable(#[from] Box<Undecodable>),
     /// Nothing came in time, and the end of the queues is not reached either. Only `poll_until_end` says this.
-    #[error("nothing was read in time, and the end of the queues is not reached")]
-    TimedOut,
+    #[error("nothing was read in time, and the end of the queues is not reached{}", First(.trouble))]
+    TimedOut {
+        /// The queues that cannot be read, and why; none if brokers are merely slow.
+        trouble: Box<[(Queue, CallError)]>,
+    },
     /// The consumer or the client was closed, or the runtime is gone.
     #[error("the consumer was closed")]
     Closed,
@@ -352,31 +358,44 @@ pub enum PollError {
     WouldBlock(#[from] WouldBlock),
 }
 
+struct First<'a>(&'a [(Queue, CallError)]);
+
+impl fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.first().map_or(Ok(()), |(queue, error)| {
+            write!(f, "; {} queues fail, first {queue}: {error}", self.0.len())
+        })
+    }
+}
+
 impl PollError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::Undecodable(_) | Self::TimedOut => Retry::Now,
+            Self::Undecodable(_) | Self::TimedOut { .. } => Retry::Now,
             Self::Closed | Self::WouldBlock(_) => Retry::Never,
         }
     }
 
     /// What to look at or to change.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Undecodable(_) => Some("poll again to go on behind it; look at what produced it"),
-            Self::TimedOut => Some("is a broker down, or a queue paused? The log says why its pulls fail"),
+            Self::TimedOut { trouble } => trouble.iter().find_map(|(_, error)| error.hint()),
             Self::Closed => Some(HINT_CLOSED),
             Self::WouldBlock(_) => Some(HINT_WOULD_BLOCK),
         }
     }
 
-    /// A poll is no request of its own, so there is no code.
+    /// The first response code among the queues that fail.
     #[must_use]
-    pub const fn code(&self) -> Option<i32> {
-        None
+    pub fn code(&self) -> Option<ResponseCode> {
+        match self {
+            Self::TimedOut { trouble } => trouble.iter().find_map(|(_, error)| error.code()),
+            Self::Undecodable(_) | Self::Closed | Self::WouldBlock(_) => None,
+        }
     }
 }
 
@@ -417,7 +436,7 @@ impl CommitError {
 
     /// The first response code among the failures.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Failed(error) => error.code(),
             Self::Closed | Self::WouldBlock(_) => None,
@@ -455,7 +474,7 @@ impl CloseError {
 
     /// No broker is asked, so there is no code.
     #[must_use]
-    pub const fn code(&self) -> Option<i32> {
+    pub const fn code(&self) -> Option<ResponseCode> {
         None
     }
 }
@@ -569,7 +588,7 @@ impl Error {
 
     /// The response code of the server that refused, if one did.
     #[must_use]
-    pub fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Connect(error) => error.code(),
             Self::Route(error) => error.code(),

@@ -1,6 +1,6 @@
 //! Group names, checked once, where a member starts (Java: `Validators.checkGroup`).
 
-use fusee_core::Group;
+use fusee_core::ids::Group;
 
 use crate::error::StartError;
 

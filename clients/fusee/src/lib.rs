@@ -120,12 +120,14 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub use environment::Origin;
 pub use error::{
-    CloseError, CommitError, ConfigError, ConnectError, Error, NotText, OpenError, PollError, Result, Retry, RouteError,
-    SeekError, SendError, StartError, Stored, TrySendError, Undecodable, WouldBlock,
+    CloseError, CommitError, ConfigError, ConnectError, Error, NotText, OpenError, PollError, ResponseCode,
+    Result, Retry, RouteError, SeekError, SendError, StartError, Stored, TrySendError, Undecodable,
+    WouldBlock,
 };
+pub use fusee_core::ids::{Address, BrokerName, Group, Queue, Topic};
 pub use fusee_core::wire::ids::{Host, OffsetId};
 pub use fusee_core::wire::{Durability, MessageId, Text};
-pub use fusee_core::{Address, BrokerName, Group, Queue, Receipt, Report, Topic};
+pub use fusee_core::{Receipt, Report};
 pub use lite_pull::{LitePull, LitePullBuilder, Polling, Position, StartFrom};
 pub use message::{Body, DelayLevel, IllegalMessage, IntoTopic, Message};
 pub use pending::Pending;

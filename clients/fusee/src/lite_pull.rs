@@ -11,11 +11,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use fusee_core::error::{OpenError, SeekError};
-use fusee_core::{ConsumerId, Group, Instant, Outcome, PullConfig, Pulled, Queue};
+use fusee_core::error::{CallError, OpenError, SeekError};
+use fusee_core::ids::{ConsumerId, Group, Queue};
+use fusee_core::{Instant, Outcome, PullConfig, Pulled};
 use fusee_engine::{Dead, Engine, Handle, Operation};
 
 use crate::builder::in_range;
@@ -100,7 +101,6 @@ pub struct LitePull {
     auto_commit: bool,
     /// Found in the last reply, to be reported one by one.
     damaged: VecDeque<Undecodable>,
-    closed: bool,
 }
 
 impl LitePull {
@@ -116,7 +116,7 @@ impl LitePull {
     pub fn poll(&mut self, limit: Duration) -> Polling<'_, Vec<Received>> {
         self.polling(limit, false, |found| match found {
             Found::Messages(messages) => Ok(messages),
-            Found::End | Found::Nothing => Ok(Vec::new()),
+            Found::End | Found::Nothing(_) => Ok(Vec::new()),
         })
     }
 
@@ -133,7 +133,7 @@ impl LitePull {
         self.polling(limit, true, |found| match found {
             Found::Messages(messages) => Ok(Some(messages)),
             Found::End => Ok(None),
-            Found::Nothing => Err(PollError::TimedOut),
+            Found::Nothing(trouble) => Err(PollError::TimedOut { trouble: trouble.into() }),
         })
     }
 
@@ -199,7 +199,8 @@ impl LitePull {
     /// [`CommitError`] with the queues that were not committed, each with its cause. Their positions are kept for the
     /// next commit.
     pub fn commit(&mut self) -> Pending<(), CommitError> {
-        let committing = self.handle.operate(|client, now, ticket| client.consumer(self.id).commit(now, ticket));
+        let committing =
+            self.handle.operate(|client, now, ticket| client.consumer(self.id).commit(now, ticket));
         Pending::running(committing, committed)
     }
 
@@ -215,8 +216,15 @@ impl LitePull {
         }
         let queues = self.assignment();
         self.pause(&queues);
-        let committing = self.handle.operate(|client, now, ticket| client.consumer(self.id).commit(now, ticket));
+        let committing =
+            self.handle.operate(|client, now, ticket| client.consumer(self.id).commit(now, ticket));
         Pending::steps(Closing { pull: self, committing })
+    }
+
+    /// The queues that cannot be read at the moment, with what happened last; they are tried again every second.
+    #[must_use]
+    pub fn trouble(&self) -> Vec<(Queue, CallError)> {
+        self.handle.command(|client, _| client.consumer(self.id).trouble()).unwrap_or_default()
     }
 
     /// The group whose offsets it uses.
@@ -268,8 +276,8 @@ enum Found {
     Messages(Vec<Received>),
     /// Everything was read and given out.
     End,
-    /// Nothing in time.
-    Nothing,
+    /// Nothing in time; what keeps queues from being read.
+    Nothing(Vec<(Queue, CallError)>),
 }
 
 /// A poll under way: `.await` it in async code, on any executor, or [`wait`](Polling::wait) for it on a thread.
@@ -308,12 +316,16 @@ impl<T> Future for Polling<'_, T> {
             return Poll::Ready(Err(Box::new(damaged).into()));
         }
         loop {
-            let look = |client: &mut fusee_core::Client, now: Instant| look(client, now, pull.id, *until, *until_end);
+            let look = |client: &mut fusee_core::Client, now: Instant| {
+                look(client, now, pull.id, *until, *until_end)
+            };
             let pulled = match pull.handle.poll_consumer(pull.id, cx, look) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) | Poll::Ready(Ok(Look::Closed)) => return Poll::Ready(Err(PollError::Closed)),
+                Poll::Ready(Err(_)) | Poll::Ready(Ok(Look::Closed)) => {
+                    return Poll::Ready(Err(PollError::Closed));
+                }
                 Poll::Ready(Ok(Look::End)) => return Poll::Ready(read(Found::End)),
-                Poll::Ready(Ok(Look::Late)) => return Poll::Ready(read(Found::Nothing)),
+                Poll::Ready(Ok(Look::Late(trouble))) => return Poll::Ready(read(Found::Nothing(trouble))),
                 Poll::Ready(Ok(Look::Pulled(pulled))) => pulled,
             };
             let (messages, damaged) = decode(pulled);
@@ -340,20 +352,29 @@ impl<T> fmt::Debug for Polling<'_, T> {
 enum Look {
     Pulled(Pulled),
     End,
-    Late,
+    Late(Vec<(Queue, CallError)>),
     Closed,
 }
 
 /// What is there now, under the client's lock. `None`: nothing, and it will be told when that changes.
-fn look(client: &mut fusee_core::Client, now: Instant, id: ConsumerId, until: Instant, until_end: bool) -> Option<Look> {
+fn look(
+    client: &mut fusee_core::Client,
+    now: Instant,
+    id: ConsumerId,
+    until: Instant,
+    until_end: bool,
+) -> Option<Look> {
     if let Some(pulled) = client.consumer(id).take(now) {
         return Some(Look::Pulled(pulled));
+    }
+    if client.consumer(id).is_closed() {
+        return Some(Look::Closed);
     }
     if until_end && client.consumer(id).reached_end() {
         return Some(Look::End);
     }
     if now >= until {
-        return Some(Look::Late);
+        return Some(Look::Late(client.consumer(id).trouble()));
     }
     client.consumer(id).wake_at(now, until);
     None
@@ -464,6 +485,6 @@ impl LitePullBuilder {
         let opened = self.handle.command(|client, now| client.open_pull(now, config, queues));
         let id = opened.map_err(|_| OpenError::Closed)??;
         let damaged = VecDeque::new();
-        Ok(LitePull { handle: self.handle, id, group, auto_commit: self.auto_commit, damaged, closed: false })
+        Ok(LitePull { handle: self.handle, id, group, auto_commit: self.auto_commit, damaged })
     }
 }

@@ -7,10 +7,11 @@
 use std::fmt;
 
 use bytes::Bytes;
+use fusee_core::Prepared;
 use fusee_core::error::NameError;
+use fusee_core::ids::Topic;
 use fusee_core::wire::Text;
 use fusee_core::wire::properties::names::UNIQ_KEY;
-use fusee_core::{Prepared, Topic};
 
 use crate::id;
 use crate::limits;
@@ -280,8 +281,8 @@ mod sealed {
     impl Sealed for &str {}
     impl Sealed for String {}
     impl Sealed for &String {}
-    impl Sealed for fusee_core::Topic {}
-    impl Sealed for &fusee_core::Topic {}
+    impl Sealed for fusee_core::ids::Topic {}
+    impl Sealed for &fusee_core::ids::Topic {}
 }
 
 impl IntoTopic for &str {

@@ -56,7 +56,10 @@ impl<T, E> Pending<T, E> {
         Self { state: State::Ready(Some(result)) }
     }
 
-    pub(crate) const fn running(operation: Operation, read: fn(Result<Outcome, Dead>) -> Result<T, E>) -> Self {
+    pub(crate) const fn running(
+        operation: Operation,
+        read: fn(Result<Outcome, Dead>) -> Result<T, E>,
+    ) -> Self {
         Self { state: State::Running { operation, read } }
     }
 
@@ -118,7 +121,9 @@ impl<T, E> Future for Pending<T, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         match &mut self.get_mut().state {
-            State::Ready(result) => Poll::Ready(result.take().expect("a Pending is polled until it is ready, not after")),
+            State::Ready(result) => {
+                Poll::Ready(result.take().expect("a Pending is polled until it is ready, not after"))
+            }
             State::Running { operation, read } => Pin::new(operation).poll(cx).map(*read),
             State::Steps(steps) => steps.poll(cx),
         }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fusee_core::error::{Rejected, RejectedWhy, SendError as Failure, Stored};
-use fusee_core::{Choice, Group, Outcome, Prepared, ProducerId, Queue, Receipt, Ticket};
+use fusee_core::ids::{Group, ProducerId, Queue, Ticket};
+use fusee_core::{Choice, Outcome, Prepared, Receipt};
 use fusee_engine::{Dead, Engine, Handle, Operation};
 
 use crate::error::{SendError, StartError, TrySendError};
@@ -92,9 +93,9 @@ impl Producer {
             Ok(prepared) => prepared,
             Err(illegal) => return Err(TrySendError { message: Box::new(message), why: illegal.into() }),
         };
-        let admitted = self
-            .handle
-            .try_operate(|client, now, ticket| client.producer(self.id).send(now, prepared, Choice::Any, ticket));
+        let admitted = self.handle.try_operate(|client, now, ticket| {
+            client.producer(self.id).send(now, prepared, Choice::Any, ticket)
+        });
         let why = match admitted {
             Ok(Ok(operation)) => return Ok(Pending::running(operation, sent)),
             Ok(Err(Rejected { why: RejectedWhy::Full, .. })) => Failure::Full,
@@ -127,9 +128,12 @@ impl Producer {
             .try_operate(|client, now, ticket| client.producer(self.id).send(now, prepared, target, ticket));
         match admitted {
             Ok(Ok(operation)) => Pending::running(operation, sent),
-            Ok(Err(Rejected { value, why: RejectedWhy::Full })) => {
-                Pending::steps(Held { engine: Arc::clone(&self.handle), id: self.id, to, step: Step::Held(value) })
-            }
+            Ok(Err(Rejected { value, why: RejectedWhy::Full })) => Pending::steps(Held {
+                engine: Arc::clone(&self.handle),
+                id: self.id,
+                to,
+                step: Step::Held(value),
+            }),
             Ok(Err(Rejected { why: RejectedWhy::Closed, .. })) | Err(_) => Pending::ready(Err(not_started())),
         }
     }
@@ -176,7 +180,9 @@ enum Step {
 impl Held {
     fn ask(&self, message: Prepared) -> Result<Step, SendError> {
         let bytes = message.bytes();
-        let asking = self.engine.operate(|client, now, ticket| client.producer(self.id).await_room(now, bytes, ticket));
+        let asking = self
+            .engine
+            .operate(|client, now, ticket| client.producer(self.id).await_room(now, bytes, ticket));
         match asking.ticket() {
             Some(ticket) => Ok(Step::Asking(message, ticket, asking)),
             None => Err(not_started()),
@@ -231,7 +237,9 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Step::Asking(_, ticket, _) = self.step {
             // A dead client keeps no room.
-            self.engine.command(|client, now| client.producer(self.id).give_up_room(now, ticket)).unwrap_or_default();
+            self.engine
+                .command(|client, _| client.producer(self.id).give_up_room(ticket))
+                .unwrap_or_default();
         }
     }
 }

@@ -7,10 +7,11 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use fusee_core::ids::Queue;
 use fusee_core::wire::ids::{Host, OffsetId};
 use fusee_core::wire::properties::names;
 use fusee_core::wire::{Damaged, StoredMessage, messages};
-use fusee_core::{Pulled, Queue, UnixMillis};
+use fusee_core::{Pulled, UnixMillis};
 
 use crate::error::{NotText, Undecodable};
 
@@ -188,7 +189,8 @@ pub(crate) fn decode(pulled: Pulled) -> (Vec<Received>, Vec<Undecodable>) {
         }) {
             // A broker gives whole batches, and the message before a time: what lies before the position was not asked
             // for.
-            Ok((offset, message)) if offset < from || not_before.is_some_and(|time| message.stored < time) => {}
+            Ok((offset, message))
+                if offset < from || not_before.is_some_and(|time| message.stored < time) => {}
             Ok((offset, message)) => read.push(Received { queue: queue.clone(), offset, message }),
             Err(error) => damaged.push(error),
         }
@@ -206,7 +208,9 @@ fn undecodable(queue: &Queue, from: i64, delta: i64, damage: &Damaged) -> Undeco
 fn plain(message: StoredMessage) -> Result<StoredMessage, String> {
     match message.compression() {
         Ok(None) => Ok(message),
-        Ok(Some(compression)) => Err(format!("its body is compressed ({compression:?}), which is not supported yet")),
+        Ok(Some(compression)) => {
+            Err(format!("its body is compressed ({compression:?}), which is not supported yet"))
+        }
         Err(bits) => Err(format!("its body is compressed in an unknown way ({bits})")),
     }
 }

@@ -1,6 +1,7 @@
 //! What may not be sent, with the reasons (Java: `TopicValidator`, `Validators`, `MessageConst.STRING_HASH_SET`).
 
-use fusee_core::{NameError, Topic};
+use fusee_core::error::NameError;
+use fusee_core::ids::Topic;
 use thiserror::Error;
 
 use crate::limits;

@@ -38,9 +38,8 @@ fn a_property_whose_name_ends_another_is_not_replaced_with_it() {
 
 #[test]
 fn ids_differ_and_have_32_hex_digits() {
-    let ids: Vec<_> = (0..3)
-        .map(|_| Message::new("t", "b").prepare().expect("a legal message").id.to_string())
-        .collect();
+    let ids: Vec<_> =
+        (0..3).map(|_| Message::new("t", "b").prepare().expect("a legal message").id.to_string()).collect();
     assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())), "{ids:?}");
     assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
 }
@@ -51,8 +50,12 @@ fn every_rule_refuses_what_it_names() {
     let legal = || Message::new("t", "b");
     let table: Vec<(Message, fn(&IllegalMessage) -> bool)> = vec![
         (Message::new("", "b"), |e| matches!(e, IllegalMessage::Topic { why: NameError::Empty, .. })),
-        (Message::new("a b", "b"), |e| matches!(e, IllegalMessage::Topic { why: NameError::Character(' '), .. })),
-        (Message::new("x".repeat(128), "b"), |e| matches!(e, IllegalMessage::Topic { why: NameError::Long { .. }, .. })),
+        (Message::new("a b", "b"), |e| {
+            matches!(e, IllegalMessage::Topic { why: NameError::Character(' '), .. })
+        }),
+        (Message::new("x".repeat(128), "b"), |e| {
+            matches!(e, IllegalMessage::Topic { why: NameError::Long { .. }, .. })
+        }),
         (Message::new("SCHEDULE_TOPIC_XXXX", "b"), |e| matches!(e, IllegalMessage::ReservedTopic(_))),
         (Message::new("OFFSET_MOVED_EVENT", "b"), |e| matches!(e, IllegalMessage::ReservedTopic(_))),
         (Message::new("rmq_sys_wheel_timer", "b"), |e| matches!(e, IllegalMessage::ReservedTopic(_))),
