@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
             Err(error) => match error.retry() {
                 Retry::After(pause) => tokio::time::sleep(pause).await, // for example: the broker is busy
                 Retry::Never => println!("{error}\n  {}", error.hint().unwrap_or_default()),
-                _ => println!("{error}"),
+                Retry::Now | _ => println!("{error}"),
             },
         }
     }

@@ -179,14 +179,14 @@ impl ClientBuilder {
         const MILLI: Duration = Duration::from_millis(1);
         const SECOND: Duration = Duration::from_secs(1);
         const HOUR: Duration = Duration::from_secs(3600);
-        in_range("send_deadline", self.send.deadline, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("send_attempts", self.send.attempts, 1..=100, "1 to 100")?;
-        in_range("send_messages_max", self.send.admitted_messages, 1..=1_000_000, "1 to 1,000,000")?;
-        in_range("send_bytes_max", self.send.admitted_bytes as u64, 1..=16 << 30, "1 byte to 16 GiB")?;
-        in_range("connect_deadline", self.connect_deadline, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("close_deadline", self.close_deadline, Duration::ZERO..=HOUR, "0 to 1 h")?;
-        in_range("heartbeat_interval", self.heartbeat, SECOND..=60 * SECOND, "1 s to 60 s")?;
-        in_range("route_refresh_interval", self.route_refresh, SECOND..=HOUR, "1 s to 1 h")?;
+        in_range("send_deadline", &self.send.deadline, MILLI..=HOUR, "1 ms to 1 h")?;
+        in_range("send_attempts", &self.send.attempts, 1..=100, "1 to 100")?;
+        in_range("send_messages_max", &self.send.admitted_messages, 1..=1_000_000, "1 to 1,000,000")?;
+        in_range("send_bytes_max", &(self.send.admitted_bytes as u64), 1..=16 << 30, "1 byte to 16 GiB")?;
+        in_range("connect_deadline", &self.connect_deadline, MILLI..=HOUR, "1 ms to 1 h")?;
+        in_range("close_deadline", &self.close_deadline, Duration::ZERO..=HOUR, "0 to 1 h")?;
+        in_range("heartbeat_interval", &self.heartbeat, SECOND..=60 * SECOND, "1 s to 60 s")?;
+        in_range("route_refresh_interval", &self.route_refresh, SECOND..=HOUR, "1 s to 1 h")?;
         let id = self.client_id.unwrap_or_else(id::client_id);
         Ok(Config {
             send: self.send,
@@ -214,11 +214,11 @@ fn split(found: Result<(Vec<Address>, Origin), ConfigError>) -> (Result<Vec<Addr
 
 pub(crate) fn in_range<T: PartialOrd + std::fmt::Debug>(
     option: &'static str,
-    given: T,
+    given: &T,
     range: RangeInclusive<T>,
     allowed: &'static str,
 ) -> Result<(), ConfigError> {
-    if range.contains(&given) {
+    if range.contains(given) {
         return Ok(());
     }
     Err(ConfigError::Range { option, given: format!("{given:?}").into(), allowed })

@@ -79,7 +79,7 @@ impl Client {
     pub fn close(&self) -> Pending<Report, CloseError> {
         let closing = self.handle.operate(|client, now, ticket| client.close(now, ticket));
         // The client stays open until the report is there, even if this was its last handle.
-        Pending::steps(Closing { _handle: self.handle.clone(), closing })
+        Pending::steps(Closing { handle: self.handle.clone(), closing })
     }
 
     /// What brokers know this client by.
@@ -103,25 +103,21 @@ fn queues(end: Result<Outcome, Dead>) -> Result<Vec<Queue>, RouteError> {
     }
 }
 
-fn closed(end: Result<Outcome, Dead>) -> Result<Report, CloseError> {
-    match end {
-        Ok(Outcome::Closed(report)) => Ok(report),
-        // The machine answers with nothing else.
-        Ok(_) | Err(_) => Err(CloseError::RuntimeGone),
-    }
-}
-
 struct Closing {
-    _handle: Handle,
+    handle: Handle,
     closing: fusee_engine::Operation,
 }
 
 impl Steps<Report, CloseError> for Closing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Report, CloseError>> {
-        Pin::new(&mut self.closing).poll(cx).map(closed)
+        Pin::new(&mut self.closing).poll(cx).map(|end| match end {
+            Ok(Outcome::Closed(report)) => Ok(report),
+            // The machine answers with nothing else.
+            Ok(_) | Err(_) => Err(CloseError::RuntimeGone),
+        })
     }
 
     fn engine(&self) -> Option<&Arc<Engine>> {
-        Some(&self._handle)
+        Some(&self.handle)
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn addresses(list: &str, origin: Origin) -> Result<Vec<Address>, Conf
 
 #[cfg(test)]
 mod tests {
-    use fusee_core::NameError;
+    use fusee_core::error::NameError;
 
     use super::*;
 

@@ -468,10 +468,10 @@ impl LitePullBuilder {
     fn open(self) -> Result<LitePull, StartError> {
         const SECOND: Duration = Duration::from_secs(1);
         let group = group::check(&self.group, "DEFAULT_CONSUMER")?;
-        in_range("commit_interval", self.commit_interval, SECOND..=3600 * SECOND, "1 s to 1 h")?;
-        in_range("pull_messages", self.pull_messages, 1..=1024, "1 to 1,024")?;
-        in_range("cached_messages_max", self.cached_messages, 1..=1_000_000, "1 to 1,000,000")?;
-        in_range("cached_bytes_max", self.cached_bytes as u64, 1..=16 << 30, "1 byte to 16 GiB")?;
+        in_range("commit_interval", &self.commit_interval, SECOND..=3600 * SECOND, "1 s to 1 h")?;
+        in_range("pull_messages", &self.pull_messages, 1..=1024, "1 to 1,024")?;
+        in_range("cached_messages_max", &self.cached_messages, 1..=1_000_000, "1 to 1,000,000")?;
+        in_range("cached_bytes_max", &(self.cached_bytes as u64), 1..=16 << 30, "1 byte to 16 GiB")?;
         let config = PullConfig {
             from: self.from.into(),
             auto_commit: self.auto_commit,

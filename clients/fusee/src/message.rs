@@ -4,7 +4,7 @@
 //! `Message`, `MessageConst`); building is infallible, the first thing found wrong is kept and reported by the send; a
 //! message that is refused comes back whole.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use fusee_core::Prepared;
@@ -197,10 +197,21 @@ impl Message {
         Ok(())
     }
 
-    /// Checks the message and encodes it, under a new id. The body is shared, not copied.
-    pub(crate) fn prepare(&self) -> Result<Prepared, IllegalMessage> {
+    /// Checks the message and encodes it, under a new id.
+    pub(crate) fn into_prepared(mut self) -> Result<Prepared, IllegalMessage> {
         self.check()?;
-        // `check` has refused a message without a topic.
+        let body = mem::take(&mut self.body);
+        self.encode(body)
+    }
+
+    /// As [`into_prepared`](Message::into_prepared), for a message that may be given back; the body is shared.
+    pub(crate) fn prepared(&self) -> Result<Prepared, IllegalMessage> {
+        self.check()?;
+        self.encode(self.body.clone())
+    }
+
+    fn encode(&self, body: Bytes) -> Result<Prepared, IllegalMessage> {
+        // A message without a topic has a fault and was refused by `check`.
         let topic = self.topic.clone().ok_or(IllegalMessage::EmptyBody)?;
         let (id, born) = id::next();
         let mut properties = String::with_capacity(self.properties_size());
@@ -212,7 +223,7 @@ impl Message {
         // The id is the first value, so it is shared too.
         let start = UNIQ_KEY.len() + 1;
         let id = Text::from_utf8_lossy(properties.as_bytes().slice(start..start + id::CHARS));
-        Ok(Prepared { topic, id, properties, body: self.body.clone(), sys_flag: 0, flag: self.flag, born })
+        Ok(Prepared { topic, id, properties, body, sys_flag: 0, flag: self.flag, born })
     }
 
     fn properties_size(&self) -> usize {

@@ -88,8 +88,9 @@ impl Producer {
     /// }
     /// # Ok(()) }
     /// ```
+    #[expect(clippy::result_large_err, reason = "a message that is not admitted comes back")]
     pub fn try_send(&self, message: Message) -> Result<Pending<Receipt, SendError>, TrySendError> {
-        let prepared = match message.prepare() {
+        let prepared = match message.prepared() {
             Ok(prepared) => prepared,
             Err(illegal) => return Err(TrySendError { message: Box::new(message), why: illegal.into() }),
         };
@@ -117,8 +118,9 @@ impl Producer {
         self.handle.command(|client, now| client.producer(self.id).close(now)).unwrap_or_default();
     }
 
+    #[expect(clippy::result_large_err, reason = "a message that is not admitted comes back")]
     fn send_by_choice(&self, message: Message, to: Choice) -> Pending<Receipt, SendError> {
-        let prepared = match message.prepare() {
+        let prepared = match message.into_prepared() {
             Ok(prepared) => prepared,
             Err(illegal) => return Pending::ready(Err(illegal.into())),
         };
@@ -190,6 +192,7 @@ impl Held {
     }
 
     /// There is room, and it is ours.
+    #[expect(clippy::result_large_err, reason = "a message that is not admitted comes back")]
     fn admit(&self, message: Prepared, room: Ticket) -> Result<Step, SendError> {
         let to = self.to.clone();
         let admitted = self.engine.try_operate(|client, now, ticket| {

@@ -17,7 +17,7 @@ fn what_is_set_is_encoded_once_after_the_id_and_the_wait_flag() {
         .property("region", "us");
     assert_eq!(pairs(&message), [("TAGS", "new"), ("KEYS", "k1 k2"), ("region", "us")]);
     let size = message.encoded_size();
-    let prepared = message.prepare().expect("a legal message");
+    let prepared = message.prepared().expect("a legal message");
     assert_eq!(
         &*prepared.properties,
         format!(
@@ -39,7 +39,7 @@ fn a_property_whose_name_ends_another_is_not_replaced_with_it() {
 #[test]
 fn ids_differ_and_have_32_hex_digits() {
     let ids: Vec<_> =
-        (0..3).map(|_| Message::new("t", "b").prepare().expect("a legal message").id.to_string()).collect();
+        (0..3).map(|_| Message::new("t", "b").prepared().expect("a legal message").id.to_string()).collect();
     assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())), "{ids:?}");
     assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
 }
@@ -48,7 +48,8 @@ fn ids_differ_and_have_32_hex_digits() {
 fn every_rule_refuses_what_it_names() {
     let long = "x".repeat(limits::BODY_BYTES + 1);
     let legal = || Message::new("t", "b");
-    let table: Vec<(Message, fn(&IllegalMessage) -> bool)> = vec![
+    type Refusal = fn(&IllegalMessage) -> bool;
+    let table: Vec<(Message, Refusal)> = vec![
         (Message::new("", "b"), |e| matches!(e, IllegalMessage::Topic { why: NameError::Empty, .. })),
         (Message::new("a b", "b"), |e| {
             matches!(e, IllegalMessage::Topic { why: NameError::Character(' '), .. })
@@ -73,7 +74,7 @@ fn every_rule_refuses_what_it_names() {
         (legal().property("a", "x".repeat(32_000)), |e| matches!(e, IllegalMessage::LongProperties { .. })),
     ];
     for (message, expected) in table {
-        let error = message.prepare().expect_err("an illegal message");
+        let error = message.prepared().expect_err("an illegal message");
         assert!(expected(&error), "{message:?}: {error:?}");
         assert!(error.hint().is_some());
     }
