@@ -7,16 +7,29 @@
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 
-use super::codes::{Language, ResponseCode};
+use super::codes::{Language, RequestCode, ResponseCode};
 use super::fields::{FieldSink, FieldSource, Fields};
+use super::frame::Frame;
 use super::header::{Dialect, EncodeError, Head, Kind, VERSION};
 use super::route::GetRoute;
-use super::rpc::Rpc;
-use super::rpc::heartbeat::{Heartbeat, Unregister};
-use super::rpc::offsets::{MaxOffset, MinOffset, QueryOffset, SearchOffset, UpdateOffset};
+use super::rpc::admin::{
+    AskConsume, AskRunningInfo, CreateGroup, CreateTopic, DeleteGroup, DeleteTopic, ForgetTopic,
+    GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetMemberOffsets, GetProducers, GetTopicStats,
+    GetTopics, GetTopicsOfCluster, ResetGroup,
+};
+use super::rpc::consume::{LockQueues, QueryAssignment, SendBack, SetRequestMode, UnlockQueues};
+use super::rpc::heartbeat::{CheckSubscription, GetMembers, Heartbeat, Unregister};
+use super::rpc::offsets::{EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, UpdateOffset};
+use super::rpc::pop::{AckMessage, BatchAck, ChangeInvisibleTime, Notification, PeekMessage, PopMessage};
 use super::rpc::pull::PullMessage;
-use super::rpc::send::SendMessage;
+use super::rpc::query::{QueryMessage, ViewMessage};
+use super::rpc::send::{Recall, SendAnswer, SendMessage};
+use super::rpc::transaction::EndTransaction;
+use super::rpc::{Rpc, RpcError};
 use super::text::Text;
+
+const SEND_BATCH: i32 = RequestCode::SEND_BATCH_MESSAGE.0;
+const LITE_PULL: i32 = RequestCode::LITE_PULL_MESSAGE.0;
 
 /// A request by its parts, for what has no type of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +68,21 @@ macro_rules! requests {
                 }
             }
 
+            /// Reads the request that a frame is: what a broker does with it. A code without a type of its own
+            /// is a request by its parts.
+            pub fn read(frame: &Frame) -> Result<Self, RpcError> {
+                match frame.header.code {
+                    SEND_BATCH => SendMessage::read(frame).map(Self::from),
+                    LITE_PULL => PullMessage::read(frame).map(Self::from),
+                    $(<$type as Rpc>::CODE => <$type as Rpc>::read(frame).map(Self::from),)*
+                    code => Ok(Self::Raw(Box::new(RawRequest {
+                        code,
+                        fields: frame.header.fields.clone(),
+                        body: frame.body.clone(),
+                    }))),
+                }
+            }
+
             /// What travels behind the header.
             #[must_use]
             pub fn body(&self) -> Bytes {
@@ -81,22 +109,94 @@ requests! {
     Route(GetRoute);
     /// Stores a message or a batch.
     Send(SendMessage);
+    /// Stores the answer to a request that a message made.
+    SendAnswer(SendAnswer);
+    /// Takes back a timed message.
+    Recall(Recall);
+    /// Ends a transaction.
+    EndTransaction(EndTransaction);
     /// Asks for messages of a queue.
     Pull(PullMessage);
+    /// Gives a message back to be delivered again.
+    SendBack(SendBack);
     /// Asks for a queue's first offset.
     MinOffset(MinOffset);
     /// Asks for the offset after a queue's last message.
     MaxOffset(MaxOffset);
     /// Asks for a queue's offset at a time.
     SearchOffset(SearchOffset);
+    /// Asks when a queue's first message was stored.
+    EarliestStoreTime(EarliestStoreTime);
     /// Asks for a group's offset of a queue.
     QueryOffset(QueryOffset);
     /// Stores a group's offset of a queue.
     UpdateOffset(UpdateOffset);
+    /// Asks for messages with a key.
+    QueryMessage(QueryMessage);
+    /// Asks for the message at a place.
+    ViewMessage(ViewMessage);
     /// Tells a broker who is a member of what.
     Heartbeat(Heartbeat);
     /// Leaves a group.
     Unregister(Unregister);
+    /// Asks who is a member of a group.
+    Members(GetMembers);
+    /// Asks whether a broker can filter by an expression.
+    CheckSubscription(CheckSubscription);
+    /// Locks queues for a member.
+    Lock(LockQueues);
+    /// Gives locks back.
+    Unlock(UnlockQueues);
+    /// Asks which queues a member shall read.
+    Assignment(QueryAssignment);
+    /// Sets how messages reach a group.
+    RequestMode(SetRequestMode);
+    /// Asks for messages to be acknowledged.
+    Pop(PopMessage);
+    /// Acknowledges a message.
+    Ack(AckMessage);
+    /// Acknowledges many messages.
+    BatchAck(BatchAck);
+    /// Changes for how long a message stays handed out.
+    ChangeInvisibleTime(ChangeInvisibleTime);
+    /// Looks at messages without taking them.
+    Peek(PeekMessage);
+    /// Waits until a queue has messages.
+    Notification(Notification);
+    /// Makes or changes a topic.
+    CreateTopic(CreateTopic);
+    /// Deletes a topic on a broker.
+    DeleteTopic(DeleteTopic);
+    /// Deletes a topic on a name server.
+    ForgetTopic(ForgetTopic);
+    /// Makes or changes a consumer group.
+    CreateGroup(CreateGroup);
+    /// Deletes a consumer group.
+    DeleteGroup(DeleteGroup);
+    /// Asks for all brokers.
+    Cluster(GetCluster);
+    /// Asks for all topics.
+    Topics(GetTopics);
+    /// Asks for the topics of a cluster.
+    TopicsOfCluster(GetTopicsOfCluster);
+    /// Asks for a broker's state.
+    BrokerState(GetBrokerState);
+    /// Asks for the ends of a topic's queues.
+    TopicStats(GetTopicStats);
+    /// Asks where a group is.
+    ConsumeStats(GetConsumeStats);
+    /// Asks for the members of a consumer group.
+    Consumers(GetConsumers);
+    /// Asks for the members of a producer group.
+    Producers(GetProducers);
+    /// Sets a group's offsets to a time.
+    ResetGroup(ResetGroup);
+    /// Asks where members are.
+    MemberOffsets(GetMemberOffsets);
+    /// Asks how a member is.
+    RunningInfo(AskRunningInfo);
+    /// Has a member consume a message.
+    Consume(AskConsume);
 }
 
 /// What encoding a head gave.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::body;
 use super::codes::RequestCode;
-use super::fields::FieldSink;
+use super::fields::{FieldSink, FieldSource};
 use super::frame::Frame;
 use super::rpc::record::record;
 use super::rpc::{Rpc, RpcError, success};
@@ -32,7 +32,7 @@ impl Rpc for GetRoute {
     type Reply = Route;
 
     fn fields(&self, out: &mut impl FieldSink) {
-        self.put_fields(out);
+        self.write_fields(out);
         out.flag("acceptStandardJsonOnly", true);
     }
 

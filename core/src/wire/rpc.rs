@@ -12,10 +12,15 @@ use super::fields::FieldSink;
 use super::frame::Frame;
 use super::text::Text;
 
+pub mod admin;
+pub mod consume;
 pub mod heartbeat;
 pub mod offsets;
+pub mod pop;
 pub mod pull;
+pub mod query;
 pub mod send;
+pub mod transaction;
 
 pub(crate) mod record;
 

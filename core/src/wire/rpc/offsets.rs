@@ -11,7 +11,7 @@ use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
 use crate::wire::codes::{RequestCode, ResponseCode};
-use crate::wire::fields::FieldSink;
+use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::frame::Frame;
 
 rpc! {
@@ -61,7 +61,7 @@ impl Rpc for SearchOffset {
     type Reply = i64;
 
     fn fields(&self, out: &mut impl FieldSink) {
-        self.put_fields(out);
+        self.write_fields(out);
         out.text("boundaryType", if self.upper { "UPPER" } else { "LOWER" });
     }
 

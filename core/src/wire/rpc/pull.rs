@@ -9,7 +9,7 @@ use super::record::record;
 use super::{Rpc, RpcError};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::wire::codes::{RequestCode, ResponseCode};
-use crate::wire::fields::FieldSink;
+use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::frame::Frame;
 use crate::wire::text::Text;
 
@@ -70,7 +70,7 @@ impl Rpc for PullMessage {
     }
 
     fn fields(&self, out: &mut impl FieldSink) {
-        self.put_fields(out);
+        self.write_fields(out);
     }
 
     fn read(frame: &Frame) -> Result<Self, RpcError> {

@@ -145,13 +145,14 @@ macro_rules! record {
             $($($(#[$extra_doc])* pub $extra: $extra_type,)*)?
         }
 
-        impl $name {
-            /// Writes the fields.
-            pub(crate) fn put_fields(&self, out: &mut impl $crate::wire::fields::FieldSink) {
+        impl $crate::wire::fields::FieldSource for $name {
+            fn write_fields(&self, out: &mut impl $crate::wire::fields::FieldSink) {
                 $($crate::wire::rpc::record::Field::put(&self.$field, $key, out);)*
                 let _ = out;
             }
+        }
 
+        impl $name {
             /// Reads the fields.
             pub(crate) fn read_fields(
                 fields: &$crate::wire::fields::Fields,
@@ -184,7 +185,7 @@ macro_rules! rpc {
             type Reply = $reply;
 
             fn fields(&self, out: &mut impl $crate::wire::fields::FieldSink) {
-                self.put_fields(out);
+                $crate::wire::fields::FieldSource::write_fields(self, out);
             }
 
             fn read(frame: &$crate::wire::frame::Frame) -> Result<Self, $crate::wire::rpc::RpcError> {

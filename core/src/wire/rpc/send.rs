@@ -2,17 +2,20 @@
 //!
 //! Law: a reply without a message id, queue or offset is no receipt, whatever its code.
 //!
-//! Sources: Java `SendMessageRequestHeaderV2`, `SendMessageResponseHeader`, `MQClientAPIImpl#processSendResponse`;
-//! wire.md §3.2.
+//! Sources: Java `SendMessageRequestHeaderV2`, `SendMessageResponseHeader`, `MQClientAPIImpl#processSendResponse`,
+//! `RecallMessageHandle`; wire.md §3.2, §8.7.
 
+use alloc::string::String;
 use bytes::Bytes;
+use core::fmt;
 
 use super::record::{record, rpc};
 use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
+use crate::wire::base64;
 use crate::wire::codes::{RequestCode, ResponseCode};
-use crate::wire::fields::FieldSink;
+use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::frame::Frame;
 use crate::wire::ids::OffsetId;
 use crate::wire::text::Text;
@@ -67,7 +70,7 @@ impl Rpc for SendMessage {
     }
 
     fn fields(&self, out: &mut impl FieldSink) {
-        self.put_fields(out);
+        self.write_fields(out);
     }
 
     fn body(&self) -> Bytes {
@@ -96,7 +99,7 @@ impl Rpc for SendAnswer {
     type Reply = SendReply;
 
     fn fields(&self, out: &mut impl FieldSink) {
-        self.0.put_fields(out);
+        self.0.write_fields(out);
     }
 
     fn body(&self) -> Bytes {
@@ -204,5 +207,61 @@ impl SendReply {
             trace_on: fields.get("TRACE_ON") != Some("false"),
             recall_handle: fields.text("recallHandle"),
         })
+    }
+}
+
+/// What recalls a timed message: where it is, when it is due, what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecallHandle {
+    /// The topic.
+    pub topic: Topic,
+    /// The broker to ask.
+    pub broker: BrokerName,
+    /// When it is due, as the broker writes it.
+    pub due: String,
+    /// The client's id of the message.
+    pub message_id: String,
+}
+
+impl RecallHandle {
+    /// Reads a handle; parts behind the fifth are ignored, as Java does.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = String::from_utf8(base64::decode(text, base64::URL)?).ok()?;
+        let mut parts = plain.split(' ');
+        if parts.next()? != "v1" {
+            return None;
+        }
+        Some(Self {
+            topic: Topic::new(parts.next()?).ok()?,
+            broker: BrokerName::new(parts.next()?).ok()?,
+            due: parts.next()?.into(),
+            message_id: parts.next()?.into(),
+        })
+    }
+}
+
+impl fmt::Display for RecallHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, broker, due, message_id } = self;
+        let plain = alloc::format!("v1 {topic} {broker} {due} {message_id}");
+        f.write_str(&base64::encode(plain.as_bytes(), base64::URL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn recall_handles_read_back() {
+        let text = "djEgVG9waWNUZXN0IGJyb2tlci1hIDE3MDAwMDAwMDAwMDAgTUlE";
+        let handle = RecallHandle::parse(text).expect(text);
+        assert_eq!((handle.due.as_str(), handle.message_id.as_str()), ("1700000000000", "MID"));
+        assert_eq!(handle.to_string(), text);
+        for bad in ["", "djEg", "*", "djIgVG9waWNUZXN0IGJyb2tlci1hIDE3MDAwMDAwMDAwMDAgTUlE"] {
+            assert_eq!(RecallHandle::parse(bad), None, "{bad}");
+        }
     }
 }

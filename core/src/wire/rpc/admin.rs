@@ -1,0 +1,365 @@
+//! What administrators ask of name servers and brokers.
+//!
+//! Law: an answer that lists what a cluster has is bounded like any other, only higher.
+//!
+//! Sources: Java `CreateTopicRequestHeader`, `DeleteTopicRequestHeader`, `SubscriptionGroupConfig`, `ClusterInfo`,
+//! `TopicList`, `KVTable`, `TopicStatsTable`, `ConsumeStats`, `ConsumerConnection`, `ProducerConnection`,
+//! `ResetOffsetRequestHeader`; wire.md §3.6, §3.7, §5.2, §5.3, §5.6, §5.9.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::record::rpc;
+use super::{Rpc, RpcError, success};
+use crate::ids::{BrokerName, ClientId, Group, Queue, Topic};
+use crate::time::UnixMillis;
+use crate::wire::body;
+use crate::wire::codes::RequestCode;
+use crate::wire::fields::FieldSink;
+use crate::wire::frame::Frame;
+use crate::wire::pushed::{read_map, reset_offsets};
+use crate::wire::route::{BrokerBody, RouteBroker};
+use crate::wire::text::Text;
+
+rpc! {
+    /// Makes a topic on one broker, or changes it (17).
+    CreateTopic = UPDATE_AND_CREATE_TOPIC -> (), success; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The template; mostly `TBW102`.
+        default_topic: Text = "defaultTopic",
+        /// How many queues may be read.
+        read_queues: i32 = "readQueueNums",
+        /// How many queues may be written.
+        write_queues: i32 = "writeQueueNums",
+        /// 4 read, 2 write, 1 inherit.
+        perm: i32 = "perm",
+        /// `SINGLE_TAG` or `MULTI_TAG`.
+        filter_type: Text = "topicFilterType",
+        /// The system flag.
+        sys_flag: Option<i32> = "topicSysFlag",
+        /// Whether its queues are ordered.
+        order: bool = "order",
+        /// Attributes: `+key=value,-key`.
+        attributes: Option<Text> = "attributes",
+    }
+}
+
+rpc! {
+    /// Deletes a topic on one broker (215).
+    DeleteTopic = DELETE_TOPIC_IN_BROKER -> (), success; {
+        /// The topic.
+        topic: Topic = "topic",
+    }
+}
+
+rpc! {
+    /// Deletes a topic on one name server (216).
+    ForgetTopic = DELETE_TOPIC_IN_NAMESRV -> (), success; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// Only in this cluster.
+        cluster: Option<Text> = "clusterName",
+    }
+}
+
+/// Makes a consumer group on one broker, or changes it (200).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the members are Java's settings, named as they travel")]
+pub struct CreateGroup {
+    pub consume_broadcast_enable: bool,
+    pub consume_enable: bool,
+    pub consume_from_min_enable: bool,
+    #[serde(default)]
+    pub consume_message_orderly: bool,
+    #[serde(with = "body::group")]
+    pub group_name: Group,
+    pub notify_consumer_ids_changed_enable: bool,
+    pub retry_max_times: i32,
+    pub retry_queue_nums: i32,
+}
+
+impl CreateGroup {
+    /// A group with Java's settings.
+    #[must_use]
+    pub const fn of(group: Group) -> Self {
+        Self {
+            consume_broadcast_enable: true,
+            consume_enable: true,
+            consume_from_min_enable: true,
+            consume_message_orderly: false,
+            group_name: group,
+            notify_consumer_ids_changed_enable: true,
+            retry_max_times: 16,
+            retry_queue_nums: 1,
+        }
+    }
+}
+
+impl Rpc for CreateGroup {
+    const CODE: i32 = RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP.0;
+    type Reply = ();
+
+    fn fields(&self, _: &mut impl FieldSink) {}
+
+    fn body(&self) -> Bytes {
+        body::json(self)
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        Ok(body::parse(&frame.body)?)
+    }
+
+    fn reply(frame: &Frame) -> Result<(), RpcError> {
+        success(frame)
+    }
+}
+
+rpc! {
+    /// Deletes a consumer group on one broker (207).
+    DeleteGroup = DELETE_SUBSCRIPTIONGROUP -> (), success; {
+        /// The group.
+        group: Group = "groupName",
+        /// Whether its offsets go too.
+        clean_offsets: bool = "cleanOffset",
+    }
+}
+
+/// The brokers of all clusters, by name, and the names by cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// The brokers.
+    pub brokers: Vec<RouteBroker>,
+    /// Names of brokers by cluster.
+    pub clusters: BTreeMap<String, Vec<Text>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    broker_addr_table: BTreeMap<String, BrokerBody>,
+    #[serde(default, deserialize_with = "body::or_default")]
+    cluster_addr_table: BTreeMap<String, Vec<Text>>,
+}
+
+rpc! {
+    /// Asks a name server for all brokers (106).
+    GetCluster = GET_BROKER_CLUSTER_INFO -> ClusterInfo, |frame: &Frame| {
+        success(frame)?;
+        let read = body::parse_admin::<ClusterBody>(&frame.body)?;
+        let brokers = read.broker_addr_table.into_values().map(BrokerBody::check).collect::<Result<_, _>>()?;
+        Ok(ClusterInfo { brokers, clusters: read.cluster_addr_table })
+    }; {}
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TopicsBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    topic_list: Vec<Text>,
+}
+
+fn topics(frame: &Frame) -> Result<Vec<Text>, RpcError> {
+    success(frame)?;
+    Ok(body::parse_admin::<TopicsBody>(&frame.body)?.topic_list)
+}
+
+rpc! {
+    /// Asks a name server for all topics (206).
+    GetTopics = GET_ALL_TOPIC_LIST_FROM_NAMESERVER -> Vec<Text>, topics; {}
+}
+
+rpc! {
+    /// Asks a name server for the topics of a cluster (224).
+    GetTopicsOfCluster = GET_TOPICS_BY_CLUSTER -> Vec<Text>, topics; {
+        /// The cluster.
+        cluster: Text = "cluster",
+    }
+}
+
+#[derive(Deserialize)]
+struct TableBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    table: BTreeMap<String, Option<Text>>,
+}
+
+rpc! {
+    /// Asks a broker for its state (28).
+    GetBrokerState = GET_BROKER_RUNTIME_INFO -> BTreeMap<String, Option<Text>>, |frame: &Frame| {
+        success(frame)?;
+        Ok(body::parse_admin::<TableBody>(&frame.body)?.table)
+    }; {}
+}
+
+/// The ends of one queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueStats {
+    /// When its last message was stored.
+    #[serde(default)]
+    pub last_update_timestamp: i64,
+    /// The offset after the last message.
+    pub max_offset: i64,
+    /// The first offset.
+    pub min_offset: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OffsetTable<V> {
+    #[serde(default = "BTreeMap::new")]
+    offset_table: BTreeMap<String, V>,
+}
+
+rpc! {
+    /// Asks a broker for the ends of a topic's queues (202).
+    GetTopicStats = GET_TOPIC_STATS_INFO -> Vec<(Queue, QueueStats)>, |frame: &Frame| {
+        success(frame)?;
+        read_map(body::parse_admin::<OffsetTable<QueueStats>>(&frame.body)?.offset_table)
+    }; {
+        /// The topic.
+        topic: Topic = "topic",
+    }
+}
+
+/// Where a group is in one queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumeStats {
+    /// The offset after the last message.
+    pub broker_offset: i64,
+    /// The group's stored offset.
+    pub consumer_offset: i64,
+    /// When the message at that offset was stored.
+    #[serde(default)]
+    pub last_timestamp: i64,
+    /// The offset that was pulled last; brokers since 5.0.
+    #[serde(default)]
+    pub pull_offset: i64,
+}
+
+rpc! {
+    /// Asks a broker where a group is (208).
+    GetConsumeStats = GET_CONSUME_STATS -> Vec<(Queue, ConsumeStats)>, |frame: &Frame| {
+        success(frame)?;
+        read_map(body::parse_admin::<OffsetTable<ConsumeStats>>(&frame.body)?.offset_table)
+    }; {
+        /// The group.
+        group: Group = "consumerGroup",
+        /// Only of this topic.
+        topic: Option<Topic> = "topic",
+    }
+}
+
+/// A client that a broker knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Its id.
+    pub client_id: Text,
+    /// Its address, as the broker sees it.
+    #[serde(default)]
+    pub client_addr: Option<Text>,
+    /// Its language by name.
+    #[serde(default)]
+    pub language: Option<Text>,
+    /// Its protocol version.
+    #[serde(default)]
+    pub version: i32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionsBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    connection_set: Vec<Connection>,
+}
+
+fn connections(frame: &Frame) -> Result<Vec<Connection>, RpcError> {
+    success(frame)?;
+    Ok(body::parse_admin::<ConnectionsBody>(&frame.body)?.connection_set)
+}
+
+rpc! {
+    /// Asks a broker for the members of a consumer group (203). Answered with 206 when there are none.
+    GetConsumers = GET_CONSUMER_CONNECTION_LIST -> Vec<Connection>, connections; {
+        /// The group.
+        group: Group = "consumerGroup",
+    }
+}
+
+rpc! {
+    /// Asks a broker for the members of a producer group (204).
+    GetProducers = GET_PRODUCER_CONNECTION_LIST -> Vec<Connection>, connections; {
+        /// The group.
+        group: Group = "producerGroup",
+    }
+}
+
+rpc! {
+    /// Sets a group's offsets of a topic to a time (222), on one broker.
+    ResetGroup = INVOKE_BROKER_TO_RESET_OFFSET -> Vec<(Queue, i64)>, |frame: &Frame| {
+        success(frame)?;
+        reset_offsets(&frame.body)
+    }; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The group.
+        group: Group = "group",
+        /// The time; −1 for the end.
+        time: UnixMillis = "timestamp",
+        /// Whether offsets may also move forward.
+        force: bool = "isForce",
+        /// The queue, or −1 for all.
+        queue: Option<i32> = "queueId",
+        /// The offset, or −1 to go by time.
+        offset: Option<i64> = "offset",
+        /// The broker that is meant.
+        broker: Option<BrokerName> = "bname",
+    }
+}
+
+rpc! {
+    /// Asks a broker where members of a group are (223); the reply's body holds their offsets.
+    GetMemberOffsets = INVOKE_BROKER_TO_GET_CONSUMER_STATUS -> (), success; {
+        /// The topic.
+        topic: Topic = "topic",
+        /// The group.
+        group: Group = "group",
+        /// Only this member.
+        client: Option<ClientId> = "clientAddr",
+    }
+}
+
+rpc! {
+    /// Asks a broker to ask a member how it is (307); the reply's body is what it said.
+    AskRunningInfo = GET_CONSUMER_RUNNING_INFO -> (), success; {
+        /// The group.
+        group: Group = "consumerGroup",
+        /// The member.
+        client: ClientId = "clientId",
+        /// Whether the stacks of its threads are wanted.
+        stacks: bool = "jstackEnable",
+    }
+}
+
+rpc! {
+    /// Asks a broker to have a member consume a message now (309); the reply's body is how it went.
+    AskConsume = CONSUME_MESSAGE_DIRECTLY -> (), success; {
+        /// The group.
+        group: Group = "consumerGroup",
+        /// The member.
+        client: Option<ClientId> = "clientId",
+        /// The broker's id of the message.
+        message_id: Text = "msgId",
+        /// The broker that stores it.
+        broker: Option<BrokerName> = "brokerName",
+        /// Its topic.
+        topic: Option<Topic> = "topic",
+    }
+}
