@@ -10,3 +10,5 @@ pub mod floor;
 pub mod measure;
 pub mod proxy;
 pub mod raw;
+pub mod scenario;
+pub mod scenarios;

@@ -1,0 +1,160 @@
+//! A scenario: one behaviour of the client, written once, run on every driver and against every broker line.
+//!
+//! Laws: the file's name is the sentence that holds; a scenario uses topics and groups of its own; it says what it saw
+//! in one line; it never hangs the run (a watchdog ends the wait); a panic anywhere in the process fails the run.
+
+mod driver;
+
+pub use driver::Driver;
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fusee::{Client, ClientBuilder, ConnectError};
+
+use crate::broker::{Cluster, ClusterBuilder, Version};
+
+/// What a scenario ends with: one line on what it saw, or what was wrong.
+pub type Verdict = Result<String, Failed>;
+
+/// What was wrong.
+pub type Failed = Box<dyn Error + Send + Sync>;
+
+/// What a scenario runs against.
+#[derive(Clone, Copy)]
+pub enum Needs {
+    /// Nothing that takes long to start: it brings its own fakes.
+    Nothing,
+    /// A cluster that it shares with others, and does no harm to.
+    Shared(fn(ClusterBuilder) -> ClusterBuilder),
+    /// A cluster of its own, to kill servers of.
+    Own(fn(ClusterBuilder) -> ClusterBuilder),
+}
+
+/// One behaviour.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// The sentence, with underscores.
+    pub name: &'static str,
+    /// What it runs against.
+    pub needs: Needs,
+    /// On which drivers it makes sense.
+    pub drivers: &'static [Driver],
+    /// The script.
+    pub run: for<'a> fn(&'a Env) -> Pin<Box<dyn Future<Output = Verdict> + 'a>>,
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Where one run of a scenario takes place.
+#[derive(Debug)]
+pub struct Env {
+    /// The scenario's name.
+    pub name: &'static str,
+    /// What carries its clients.
+    pub driver: Driver,
+    cluster: Option<Arc<Cluster>>,
+    names: AtomicUsize,
+}
+
+impl Env {
+    /// For one run.
+    pub fn new(name: &'static str, driver: Driver, cluster: Option<Arc<Cluster>>) -> Self {
+        Self { name, driver, cluster, names: AtomicUsize::new(0) }
+    }
+
+    /// The cluster it asked for.
+    pub fn cluster(&self) -> &Cluster {
+        self.cluster.as_deref().expect("a scenario that needs a cluster says so")
+    }
+
+    /// The line of its brokers.
+    pub fn version(&self) -> Version {
+        self.cluster().version()
+    }
+
+    /// A name for a topic or a group that no other run uses.
+    pub fn name(&self, what: &str) -> String {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let n = self.names.fetch_add(1, Ordering::Relaxed);
+        format!("{what}-{}-{}-{run}-{n}", self.driver, std::process::id())
+    }
+
+    /// A new topic of this many queues on each broker.
+    pub fn topic(&self, queues: u32) -> Result<String, Failed> {
+        let topic = self.name("topic");
+        self.cluster().create_topic(&topic, queues)?;
+        Ok(topic)
+    }
+
+    /// A client's settings on this run's driver.
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder().runtime(self.driver.runtime())
+    }
+
+    /// A client of the cluster.
+    pub async fn connect(&self) -> Result<Client, ConnectError> {
+        self.connect_to(&self.cluster().name_servers()).await
+    }
+
+    /// A client of these name servers.
+    pub async fn connect_to(&self, name_servers: &[String]) -> Result<Client, ConnectError> {
+        self.builder().name_servers(name_servers).connect().await
+    }
+
+    /// Lets time pass without blocking the runtime.
+    pub async fn sleep(&self, time: Duration) {
+        self.driver.sleep(time).await;
+    }
+
+    /// Asks again and again until there is an answer, at most for `limit`.
+    pub async fn until<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        mut ask: impl AsyncFnMut() -> Result<Option<T>, Failed>,
+    ) -> Result<T, Failed> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(answer) = ask().await? {
+                return Ok(answer);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("not within {limit:?}: {what}").into());
+            }
+            self.sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// How long a future took, and what came of it.
+pub async fn timed<T>(future: impl IntoFuture<Output = T>) -> (T, Duration) {
+    let begun = Instant::now();
+    let output = future.await;
+    (output, begun.elapsed())
+}
+
+/// Fails unless the time is within the bound.
+pub fn within(bound: Duration, took: Duration, what: &str) -> Result<(), Failed> {
+    if took <= bound { Ok(()) } else { Err(format!("{what} took {took:?}, more than {bound:?}").into()) }
+}
+
+/// Fails with the values when they are not equal.
+pub fn same<T: PartialEq + fmt::Debug>(found: &T, wanted: &T, what: &str) -> Result<(), Failed> {
+    if found == wanted { Ok(()) } else { Err(format!("{what}: {found:?}, expected {wanted:?}").into()) }
+}
+
+/// Fails with this text when it does not hold.
+pub fn holds(condition: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {
+    if condition { Ok(()) } else { Err(what().into()) }
+}

@@ -1,0 +1,46 @@
+//! All scenarios. A file here is a sentence; it exports what it needs (`NEEDS`), where it runs (`DRIVERS`) and its
+//! script (`run`).
+
+use crate::scenario::Scenario;
+
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name;)*
+
+        /// In the order of the table.
+        pub const ALL: &[Scenario] = &[$(Scenario {
+            name: stringify!($name),
+            needs: $name::NEEDS,
+            drivers: $name::DRIVERS,
+            run: |env| Box::pin($name::run(env)),
+        }),*];
+    };
+}
+
+scenarios! {
+    a_message_comes_back_as_it_was_sent,
+    sends_start_on_the_call_and_keep_their_order,
+    threads_and_tasks_share_a_producer,
+    unreachable_name_server_is_an_error_in_bounded_time,
+    name_server_that_is_none_is_an_error_in_bounded_time,
+    one_right_name_server_is_enough,
+    unknown_topic_is_refused_when_brokers_create_none,
+    unknown_topic_is_created_when_brokers_create_it,
+    illegal_names_are_refused_before_anything_is_sent,
+    message_over_the_limit_is_refused_and_one_at_the_limit_is_not,
+    broker_that_answers_nonsense_makes_no_liar,
+    busy_broker_is_tried_again,
+    broker_killed_with_sends_in_flight,
+    paused_broker_leaves_the_outcome_unknown,
+    sends_go_on_when_the_name_server_is_gone,
+    closing_ends_every_send,
+    dropping_an_admitted_send_does_not_unsend_it,
+    dropping_a_held_send_never_sends_it,
+    runtime_dropped_under_the_client,
+    what_is_read_equals_the_store,
+    seeking_goes_to_begin_end_offset_and_time,
+    a_committed_offset_is_where_the_group_goes_on,
+    a_paused_queue_gives_nothing_until_it_is_resumed,
+    a_cancelled_poll_loses_nothing,
+    a_reader_goes_on_after_its_broker_was_killed,
+}

@@ -1,0 +1,50 @@
+//! A client closed with work in flight: sends under way are finished or end typed, later ones are refused, the close
+//! ends in bounded time, and no outcome is a lie.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fusee::{Message, Stored};
+
+use crate::fake::{Act, Fake};
+use crate::scenario::{Driver, Env, Needs, Verdict, holds, same, timed, within};
+
+pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
+pub(super) const DRIVERS: &[Driver] = Driver::ALL;
+
+pub(super) async fn run(env: &Env) -> Verdict {
+    let topic = env.topic(4)?;
+    let client = env.connect().await?;
+    let producer = client.producer(env.name("group")).start().await?;
+    let sends: Vec<_> = (0..500).map(|n| producer.send(Message::new(topic.as_str(), format!("{n}")))).collect();
+    let closing = client.close();
+    let late = producer.send(Message::new(topic.as_str(), "late")).await;
+    same(&late.map_err(|error| error.stored()).err(), &Some(Stored::No), "a send after the close")?;
+    let (closed, took) = timed(closing).await;
+    closed?;
+    within(Duration::from_secs(11), took, "closing")?;
+    let (mut stored, mut not_stored, mut unknown) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for (n, send) in sends.into_iter().enumerate() {
+        match send.await {
+            Ok(_) => drop(stored.insert(n.to_string())),
+            Err(error) if error.stored() == Stored::No => drop(not_stored.insert(n.to_string())),
+            Err(_) => unknown += 1,
+        }
+    }
+    let found: BTreeSet<String> = env.cluster().scan(&topic)?.iter().map(|stored| stored.text()).collect();
+    holds(stored.is_subset(&found), || format!("said stored, is not: {:?}", stored.difference(&found)))?;
+    holds(not_stored.is_disjoint(&found), || format!("said not stored, is: {:?}", not_stored.intersection(&found)))?;
+
+    // The same with a broker that never answers: the close must not wait for ever.
+    let broker = Fake::start(|request| if request.code == 310 { Vec::new() } else { vec![Act::code(0, "")] })?;
+    let address = broker.address();
+    let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
+    let client = env.connect_to(&[name_server.address()]).await?;
+    let producer = client.producer("p").start().await?;
+    let send = producer.send(Message::new("orders", "x"));
+    let (outcome, took) = timed(client.close()).await;
+    outcome?;
+    within(Duration::from_secs(11), took, "closing on a silent broker")?;
+    let error = send.await.err().ok_or("a silent broker stored something")?;
+    Ok(format!("stored {}, not stored {}, unknown {unknown}, lies 0; silent: {error}", stored.len(), not_stored.len()))
+}

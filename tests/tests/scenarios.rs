@@ -1,0 +1,167 @@
+//! Runs every scenario on every driver against every broker line, and shows the table.
+//!
+//! `cargo test -p fusee-tests --test scenarios -- [filter]`; names are `scenario/driver/broker`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fusee_tests::broker::{self, Cluster, Demand, Version};
+use fusee_tests::scenario::{Driver, Env, Failed, Needs, Scenario};
+use fusee_tests::scenarios;
+use libtest_mimic::{Arguments, Failed as TrialFailed, Trial};
+
+/// A scenario that is not over by then hangs. Starting brokers on a busy machine is in it.
+const HANGS_AFTER: Duration = Duration::from_secs(300);
+/// Most scenarios wait for servers, not for a processor.
+const THREADS: usize = 4;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+static TABLE: Mutex<BTreeMap<(usize, Driver, &'static str), Cell>> = Mutex::new(BTreeMap::new());
+
+struct Cell {
+    took: Duration,
+    outcome: Result<String, String>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(THREADS));
+    let brokers = match real_brokers() {
+        Ok(brokers) => brokers,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        report(panic);
+    }));
+    let trials =
+        scenarios::ALL.iter().enumerate().flat_map(|(row, scenario)| trials(row, *scenario, brokers));
+    let begun = Instant::now();
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    broker::close_shared();
+    show_table(begun.elapsed());
+    match PANICS.load(Ordering::SeqCst) {
+        0 => conclusion.exit_code(),
+        panics => {
+            eprintln!("{panics} panics, perhaps on threads that nobody joins: that is a failure");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether scenarios that need brokers are run; says so when they are not.
+fn real_brokers() -> Result<bool, String> {
+    let why = match Demand::from_env()? {
+        Demand::Off => "FUSEE_REAL_BROKER=off".to_owned(),
+        demand => match Version::ALL.into_iter().try_for_each(broker::availability) {
+            Ok(()) => return Ok(true),
+            Err(error) if demand == Demand::Required => {
+                return Err(format!("{error}, and they are required"));
+            }
+            Err(error) => error.to_string(),
+        },
+    };
+    println!("SKIPPED: every scenario that needs a real broker ({why})");
+    Ok(false)
+}
+
+fn trials(row: usize, scenario: Scenario, brokers: bool) -> Vec<Trial> {
+    let versions: &[Option<Version>] = match scenario.needs {
+        Needs::Nothing => &[None],
+        Needs::Shared(_) | Needs::Own(_) => &[Some(Version::V5_5_0), Some(Version::V4_9_4)],
+    };
+    let runs = versions.iter().flat_map(|version| scenario.drivers.iter().map(|driver| (*driver, *version)));
+    runs.map(|(driver, version)| {
+        let broker = version.map_or("none", Version::as_str);
+        let name = format!("{}/{driver}/{broker}", scenario.name);
+        let skipped = version.is_some() && !brokers;
+        Trial::test(name, move || run(row, scenario, driver, version)).with_ignored_flag(skipped)
+    })
+    .collect()
+}
+
+/// Runs one scenario on a thread of its own, which is left behind when it hangs.
+fn run(row: usize, scenario: Scenario, driver: Driver, version: Option<Version>) -> Result<(), TrialFailed> {
+    let (tell, told) = channel();
+    let begun = Instant::now();
+    thread::spawn(move || {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| script(scenario, driver, version)));
+        // Nobody listens any more when it took too long.
+        let _ = tell.send(outcome.unwrap_or_else(|_| Err("it panicked".into())));
+    });
+    let outcome = match told.recv_timeout(HANGS_AFTER) {
+        Ok(outcome) => outcome.map_err(|failed| failed.to_string()),
+        Err(RecvTimeoutError::Timeout) => Err(format!("it hangs: not over after {HANGS_AFTER:?}")),
+        Err(RecvTimeoutError::Disconnected) => Err("its thread is gone".to_owned()),
+    };
+    let failed = outcome.clone().err();
+    let cell = Cell { took: begun.elapsed(), outcome };
+    let broker = version.map_or("none", Version::as_str);
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert((row, driver, broker), cell);
+    failed.map_or(Ok(()), |why| Err(why.into()))
+}
+
+fn script(scenario: Scenario, driver: Driver, version: Option<Version>) -> Result<String, Failed> {
+    let cluster = match (scenario.needs, version) {
+        (Needs::Shared(change), Some(version)) => Some(broker::shared(&change(Cluster::builder(version)))?),
+        (Needs::Own(change), Some(version)) => Some(Arc::new(change(Cluster::builder(version)).start()?)),
+        (Needs::Nothing, _) | (_, None) => None,
+    };
+    let env = Env::new(scenario.name, driver, cluster.clone());
+    let outcome = driver.run((scenario.run)(&env));
+    match (outcome, cluster) {
+        (Err(failed), Some(cluster)) => {
+            let logs = cluster.keep_logs()?;
+            Err(format!("{failed} (the servers' logs stay in {})", logs.display()).into())
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Name × driver × broker, and below it what the scenarios saw.
+fn show_table(took: Duration) {
+    let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if table.is_empty() {
+        return;
+    }
+    let columns: BTreeSet<(&str, Driver)> =
+        table.keys().map(|(_, driver, broker)| (*broker, *driver)).collect();
+    let width = scenarios::ALL.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
+    print!("\n{:width$}", "");
+    for (broker, driver) in &columns {
+        print!(" {:>13}", format!("{driver} {broker}"));
+    }
+    println!();
+    let rows: BTreeSet<usize> = table.keys().map(|(row, _, _)| *row).collect();
+    for row in &rows {
+        print!("{:width$}", scenarios::ALL[*row].name);
+        for (broker, driver) in &columns {
+            let cell = table.get(&(*row, *driver, *broker)).map_or(String::new(), |cell| {
+                let word = if cell.outcome.is_ok() { "ok" } else { "FAILED" };
+                format!("{word} {:.1}s", cell.took.as_secs_f64())
+            });
+            print!(" {cell:>13}");
+        }
+        println!();
+    }
+    println!();
+    for ((row, driver, broker), cell) in table.iter() {
+        if let Ok(saw) = &cell.outcome
+            && !saw.is_empty()
+        {
+            println!("{} on {driver} {broker}: {saw}", scenarios::ALL[*row].name);
+        }
+    }
+    let failed = table.values().filter(|cell| cell.outcome.is_err()).count();
+    println!("\n{} runs in {:.0} s, {failed} failed", table.len(), took.as_secs_f64());
+}
