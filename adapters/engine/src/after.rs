@@ -24,6 +24,8 @@ pub(crate) struct After {
     notes: Vec<Note>,
     /// Something is ready on the connection whose task takes the step.
     pub(crate) own_ready: bool,
+    /// Sockets that nobody writes to any more; dropping one may close it.
+    released: Vec<Arc<dyn Outlet>>,
     /// What a panic left behind; dropping it may run anything.
     panic: Option<Box<dyn Any + Send>>,
 }
@@ -44,6 +46,10 @@ impl After {
         } else {
             self.more_writes.push(outlet);
         }
+    }
+
+    pub(crate) fn release(&mut self, outlet: Option<Arc<dyn Outlet>>) {
+        self.released.extend(outlet);
     }
 
     pub(crate) fn dial(&mut self, conn: ConnId, address: Address) {
@@ -72,6 +78,7 @@ impl After {
         for note in self.notes.drain(..) {
             notes::trace(&note);
         }
+        self.released.clear();
         self.panic = None;
     }
 }

@@ -455,8 +455,10 @@ impl Core {
         for (_, waker) in std::mem::take(&mut self.consumers) {
             after.wake(Some(waker));
         }
-        for wiring in self.wires.values_mut() {
-            after.wake(wiring.waker.take());
+        // Connections learn it when they look; what the engine holds of their sockets goes now.
+        for (_, wiring) in std::mem::take(&mut self.wires) {
+            after.wake(wiring.waker);
+            after.release(wiring.outlet);
         }
         after.wake(self.clock.take());
     }

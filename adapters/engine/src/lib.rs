@@ -18,6 +18,7 @@
 
 mod adapter;
 mod after;
+pub mod codec;
 mod connection;
 mod engine;
 mod epoch;
