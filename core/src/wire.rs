@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod base64;
 pub mod batch;
 pub mod body;
 pub mod codes;
@@ -26,7 +27,6 @@ pub mod rpc;
 pub mod subscription;
 pub mod text;
 
-mod base64;
 mod binary;
 mod json;
 mod reader;

@@ -6,11 +6,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The standard alphabet.
-pub(crate) const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+pub const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// The alphabet for addresses.
-pub(crate) const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-pub(crate) fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {
+/// Writes with padding.
+#[must_use]
+pub fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
     for chunk in bytes.chunks(3) {
         let [a, b, c] = [chunk.first(), chunk.get(1), chunk.get(2)].map(|byte| byte.copied().unwrap_or(0));
@@ -28,7 +30,8 @@ pub(crate) fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {
 }
 
 /// Reads with or without padding; `None` for anything else.
-pub(crate) fn decode(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn decode(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     if text.len().checked_sub(digits.len())? > 2 {
         return None;
