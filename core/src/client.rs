@@ -10,18 +10,17 @@ mod closing;
 pub mod config;
 pub mod note;
 pub mod peers;
+mod views;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::consumer::{self, Consumer, Pulled};
+use crate::consumer::Consumer;
 use crate::cx::Cx;
-use crate::error::{
-    CallError, CommitError, ConnectError, OpenError, Rejected, RouteError, SeekError, SendError,
-};
+use crate::error::{CallError, CommitError, ConnectError, OpenError, RouteError, SendError};
 use crate::ids::{Address, ConnId, ConsumerId, Group, PeerId, ProducerId, Queue, Ticket, Topic};
 use crate::link::{Fate, Link, Outgoing};
-use crate::producer::{Choice, Prepared, Producers, Receipt};
+use crate::producer::{Producers, Receipt};
 use crate::router::Router;
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
@@ -29,9 +28,10 @@ use crate::wire::Frame;
 
 use closing::Closing;
 pub use closing::Report;
-use config::{Config, Position, PullConfig};
+use config::{Config, PullConfig};
 use note::Note;
 use peers::{ConnState, Cut, Lost};
+pub use views::{ConsumerMut, ProducerMut};
 
 /// What comes in.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl Client {
         &mut self,
         now: Instant,
         config: PullConfig,
-        queues: Vec<Queue>,
+        queues: &[Queue],
     ) -> Result<ConsumerId, OpenError> {
         self.advance_to(now);
         if self.closing.has_begun() {
@@ -333,170 +333,5 @@ impl Client {
             let error = CallError::Lost { peer: self.cx.peers.address(peer).clone(), why };
             self.ended(purpose, peer, error, sent);
         }
-    }
-}
-
-/// A producer of a client, borrowed to command it.
-pub struct ProducerMut<'a> {
-    client: &'a mut Client,
-    id: ProducerId,
-}
-
-impl ProducerMut<'_> {
-    /// Admits a message for sending; ends in [`Outcome::Sent`].
-    ///
-    /// # Errors
-    /// The message comes back when the client holds as many as it may, or is closed.
-    pub fn send(
-        self,
-        now: Instant,
-        message: Prepared,
-        to: Choice,
-        ticket: Ticket,
-    ) -> Result<(), Rejected<Prepared>> {
-        self.client.advance_to(now);
-        let result = self.client.producers.send(&mut self.client.cx, self.id, message, to, ticket);
-        self.client.settle();
-        result
-    }
-
-    /// Admits a message into the room that was reserved for the ticket `room`; ends in [`Outcome::Sent`] with `ticket`.
-    ///
-    /// # Errors
-    /// The message comes back, and the room is given back, when the client or the producer is closed.
-    pub fn send_reserved(
-        self,
-        now: Instant,
-        message: Prepared,
-        to: Choice,
-        room: Ticket,
-        ticket: Ticket,
-    ) -> Result<(), Rejected<Prepared>> {
-        self.client.producers.admission.hand_on(room, ticket);
-        self.send(now, message, to, ticket)
-    }
-
-    /// Waits for room for a message of that many bytes, in the order of asking; ends in [`Outcome::Room`].
-    pub fn await_room(self, now: Instant, bytes: usize, ticket: Ticket) {
-        self.client.advance_to(now);
-        self.client.producers.admission.wait(&mut self.client.cx, ticket, bytes);
-    }
-
-    /// Ends a wait for room, which ends in [`Outcome::Room`] as closed, or gives reserved room back.
-    pub fn give_up_room(self, ticket: Ticket) {
-        self.client.producers.admission.give_up(&mut self.client.cx, ticket);
-    }
-
-    /// Leaves the group. Sends under way go on.
-    pub fn close(self, now: Instant) {
-        self.client.advance_to(now);
-        if let Some(group) = self.client.producers.close_member(self.id) {
-            self.client.unregister(Some(group), None);
-        }
-        self.client.settle();
-    }
-}
-
-/// A consumer of a client, borrowed to command it.
-pub struct ConsumerMut<'a> {
-    client: &'a mut Client,
-    id: ConsumerId,
-}
-
-impl ConsumerMut<'_> {
-    fn with<R>(self, now: Instant, act: impl FnOnce(&mut Consumer, &mut Cx) -> R) -> Option<R> {
-        self.client.advance_to(now);
-        let result =
-            self.client.consumers.get_mut(&self.id).map(|consumer| act(consumer, &mut self.client.cx));
-        self.client.settle();
-        result
-    }
-
-    /// Takes the next reply that was cached, if there is one. What was taken before counts as dealt with.
-    #[must_use]
-    pub fn take(self, now: Instant) -> Option<Pulled> {
-        self.with(now, Consumer::take).flatten()
-    }
-
-    /// Whether every queue that is not paused was read up to its end, as far as the brokers told.
-    #[must_use]
-    pub fn reached_end(&self) -> bool {
-        self.client.consumers.get(&self.id).is_some_and(Consumer::reached_end)
-    }
-
-    /// Whether it was closed.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.client.consumers.get(&self.id).is_none_or(Consumer::is_closing)
-    }
-
-    /// Queues that cannot be read at the moment, and why.
-    #[must_use]
-    pub fn trouble(&self) -> Vec<(Queue, CallError)> {
-        self.client
-            .consumers
-            .get(&self.id)
-            .map(|consumer| consumer.trouble(&self.client.cx))
-            .unwrap_or_default()
-    }
-
-    /// Asks for [`Output::Deliver`] at `at` at the latest.
-    pub fn wake_at(self, now: Instant, at: Instant) {
-        self.with(now, |consumer, cx| consumer.wake_at(cx, at));
-    }
-
-    /// Goes to another place of a queue; takes effect at once, whatever was cached of it is dropped.
-    ///
-    /// # Errors
-    /// [`SeekError`] when the queue is not assigned, the offset negative, or the consumer closed.
-    pub fn seek(self, now: Instant, queue: &Queue, to: Position) -> Result<(), SeekError> {
-        self.with(now, |consumer, cx| consumer.seek(cx, queue, to)).unwrap_or(Err(SeekError::Closed))
-    }
-
-    /// Stops handing out and asking for messages of these queues; their positions stay.
-    pub fn pause(self, now: Instant, queues: &[Queue]) {
-        self.with(now, |consumer, cx| consumer.set_paused(cx, queues, true));
-    }
-
-    /// Goes on with these queues.
-    pub fn resume(self, now: Instant, queues: &[Queue]) {
-        self.with(now, |consumer, cx| consumer.set_paused(cx, queues, false));
-    }
-
-    /// Reads these queues from now on, and no others.
-    pub fn assign(self, now: Instant, queues: Vec<Queue>) {
-        self.with(now, |consumer, cx| consumer.assign(cx, queues));
-    }
-
-    /// The queues it reads.
-    #[must_use]
-    pub fn assignment(&self) -> Vec<Queue> {
-        self.client
-            .consumers
-            .get(&self.id)
-            .map(|consumer| consumer.assignment(&self.client.cx))
-            .unwrap_or_default()
-    }
-
-    /// The offset that is taken next from a queue, once it is known.
-    #[must_use]
-    pub fn position(&mut self, queue: &Queue) -> Option<i64> {
-        let id = consumer::intern(&mut self.client.cx, queue);
-        self.client.consumers.get(&self.id)?.position(id)
-    }
-
-    /// Commits everything that was taken; ends in [`Outcome::Committed`].
-    pub fn commit(self, now: Instant, ticket: Ticket) {
-        let closed = Outcome::Committed(Err(CommitError { failed: Vec::new() }));
-        let out = Output::Done(ticket, closed);
-        match self.client.consumers.contains_key(&self.id) {
-            true => drop(self.with(now, |consumer, cx| consumer.commit(cx, ticket))),
-            false => self.client.cx.out.push_back(out),
-        }
-    }
-
-    /// Stops reading, commits what is settled if that is automatic, and leaves the group.
-    pub fn close(self, now: Instant) {
-        self.with(now, Consumer::close);
     }
 }

@@ -136,7 +136,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn new(cx: &mut Cx, id: ConsumerId, config: PullConfig, queues: Vec<Queue>) -> Self {
+    pub(crate) fn new(cx: &mut Cx, id: ConsumerId, config: PullConfig, queues: &[Queue]) -> Self {
         let mut consumer = Self {
             id,
             config,
@@ -157,7 +157,7 @@ impl Consumer {
     }
 
     /// Reads these queues from now on, and no others. Those it had already go on where they are.
-    pub(crate) fn assign(&mut self, cx: &mut Cx, queues: Vec<Queue>) {
+    pub(crate) fn assign(&mut self, cx: &mut Cx, queues: &[Queue]) {
         self.version = cx.unix();
         let wanted: Vec<QueueId> = queues.iter().map(|queue| intern(cx, queue)).collect();
         let dropped: Vec<QueueId> = self.queues.keys().filter(|id| !wanted.contains(id)).copied().collect();

@@ -11,101 +11,34 @@
 //! with the deadline is not followed: there one dead broker eats it all.
 
 pub(crate) mod admission;
+mod message;
 mod select;
+mod verdict;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
 use crate::client::{Outcome, Output};
 use crate::cx::Cx;
 use crate::directory::Known;
 use crate::error::{CallError, OpenError, Rejected, RejectedWhy, RouteError, SendError, Stored};
-use crate::ids::{BrokerId, Group, PeerId, ProducerId, Queue, QueueId, Ticket, Topic, TopicId};
+use crate::ids::{BrokerId, Group, PeerId, ProducerId, Queue, QueueId, Ticket, TopicId};
 use crate::limits::client as limits;
 use crate::link::{CallId, Fate, Purpose};
 use crate::slab::{Key, Slab};
-use crate::time::{Instant, UnixMillis};
+use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
 use crate::wire::rpc::send::TEMPLATE_TOPIC;
-use crate::wire::{
-    Durability, Frame, MessageId, Request, ResponseCode, Rpc, RpcError, SendMessage, SendReply, Text,
-};
+use crate::wire::{Frame, Request, ResponseCode, Rpc, SendMessage, SendReply, Text};
 
 use admission::Admission;
+pub use message::{Choice, Prepared, Receipt};
+use verdict::{is_retried, refused_for_sure};
 
 /// A send under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SendId(Key);
-
-/// A message made ready off the machine, on its caller's thread: validated, its properties encoded, its body as it
-/// will be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    /// Where to.
-    pub topic: Topic,
-    /// The message's id: the value of its `UNIQ_KEY`.
-    pub id: Text,
-    /// All properties, encoded.
-    pub properties: Text,
-    /// The body, compressed if `sys_flag` says so.
-    pub body: Bytes,
-    /// The protocol's flags; bits 4 and 5 must not be set.
-    pub sys_flag: i32,
-    /// The user's flag.
-    pub flag: i32,
-    /// When the message was made.
-    pub born: UnixMillis,
-}
-
-impl Prepared {
-    /// What it counts for in the bounds of admission.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.body.len() + self.properties.len()
-    }
-}
-
-/// Which queue a message goes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// The next one, round robin, avoiding brokers that cannot be reached.
-    #[default]
-    Any,
-    /// This one and no other, whatever happens.
-    Queue(Queue),
-}
-
-/// The broker's word that a message is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The message's id, made by the producer.
-    pub id: Text,
-    /// The broker's id of it: where it lies.
-    pub offset_id: MessageId,
-    /// The queue it is in.
-    pub queue: Queue,
-    /// Its offset in that queue.
-    pub offset: i64,
-    /// How safely it was stored when the broker answered.
-    pub durability: Durability,
-    /// The broker's transaction id, if it sent one.
-    pub transaction_id: Option<Text>,
-    /// What recalls a timed message.
-    pub recall_handle: Option<Text>,
-    /// The broker's region, if it names one.
-    pub region: Option<Text>,
-    /// Whether the broker wants the message traced.
-    pub trace: bool,
-}
-
-impl core::fmt::Display for Receipt {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "msgId={} {}/{}@{}", self.id.as_str(), self.queue.broker, self.queue.queue, self.offset)
-    }
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -477,40 +410,6 @@ impl Producers {
 
 const fn stored(doubt: bool) -> Stored {
     if doubt { Stored::Unknown } else { Stored::No }
-}
-
-/// The codes after which Java's producer tries another broker (`DefaultMQProducer#retryResponseCodes`).
-const fn is_retried(code: ResponseCode) -> bool {
-    matches!(
-        code,
-        ResponseCode::TOPIC_NOT_EXIST
-            | ResponseCode::SERVICE_NOT_AVAILABLE
-            | ResponseCode::SYSTEM_ERROR
-            | ResponseCode::SYSTEM_BUSY
-            | ResponseCode::NO_PERMISSION
-            | ResponseCode::NO_BUYER_ID
-            | ResponseCode::NOT_IN_CURRENT_UNIT
-            | ResponseCode::GO_AWAY
-    )
-}
-
-/// Whether the broker said before storing anything that it will not: its other codes leave doubt.
-const fn refused_for_sure(error: &RpcError) -> bool {
-    match error {
-        RpcError::Refused { code, .. } => matches!(
-            *code,
-            ResponseCode::SYSTEM_BUSY
-                | ResponseCode::MESSAGE_ILLEGAL
-                | ResponseCode::SERVICE_NOT_AVAILABLE
-                | ResponseCode::NO_PERMISSION
-                | ResponseCode::TOPIC_NOT_EXIST
-                | ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST
-                | ResponseCode::INVALID_PARAMETER
-                | ResponseCode::FLOW_CONTROL
-                | ResponseCode::GO_AWAY
-        ),
-        RpcError::Malformed(_) => false,
-    }
 }
 
 fn request(cx: &Cx, group: &Group, sending: &Sending, queue: QueueId) -> Request {

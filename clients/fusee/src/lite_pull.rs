@@ -175,7 +175,7 @@ impl LitePull {
     pub fn assign(&mut self, queues: impl IntoIterator<Item = Queue>) {
         let queues = queues.into_iter().collect();
         // A dead client reads nothing.
-        self.handle.command(|client, now| client.consumer(self.id).assign(now, queues)).unwrap_or_default();
+        self.handle.command(|client, now| client.consumer(self.id).assign(now, &queues)).unwrap_or_default();
     }
 
     /// The queues it reads.
@@ -482,7 +482,7 @@ impl LitePullBuilder {
             ..PullConfig::new(group.clone())
         };
         let queues = self.queues;
-        let opened = self.handle.command(|client, now| client.open_pull(now, config, queues));
+        let opened = self.handle.command(|client, now| client.open_pull(now, config, &queues));
         let id = opened.map_err(|_| OpenError::Closed)??;
         let damaged = VecDeque::new();
         Ok(LitePull { handle: self.handle, id, group, auto_commit: self.auto_commit, damaged })

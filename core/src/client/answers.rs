@@ -249,18 +249,17 @@ impl Client {
     }
 
     /// Tells every broker we are connected to that a group has no member here any more.
-    pub(super) fn unregister(&mut self, producer: Option<Group>, consumer: Option<Group>) -> usize {
+    pub(super) fn unregister(&mut self, producer: Option<&Group>, consumer: Option<&Group>) {
         let brokers: Vec<PeerId> = self.cx.peers.up().filter(|peer| self.cx.peers.is_broker(*peer)).collect();
         for peer in &brokers {
             let request = Unregister {
                 client: self.cx.config.client_id.clone(),
-                producer: producer.clone(),
-                consumer: consumer.clone(),
+                producer: producer.cloned(),
+                consumer: consumer.cloned(),
             };
             let deadline = self.cx.now + limits::CALL_DEADLINE;
             self.cx.call(*peer, Purpose::Unregister, Request::from(request), Some(deadline), false);
         }
         self.closing.expect(brokers.len());
-        brokers.len()
     }
 }

@@ -131,7 +131,7 @@ impl Client {
             if let Some(consumer) = self.consumers.remove(&id)
                 && self.closing.phase != Phase::Closed
             {
-                self.unregister(None, Some(consumer.config.group));
+                self.unregister(None, Some(&consumer.config.group));
             }
         }
     }
@@ -148,7 +148,7 @@ impl Client {
             let soon = self.cx.now + limits::CALL_DEADLINE;
             self.cx.timers.rearm(&mut self.closing.timer, soon, Alarm::Close);
             for group in self.producers.close_members() {
-                self.unregister(Some(group), None);
+                self.unregister(Some(&group), None);
             }
         }
         if self.closing.phase == Phase::Leaving && self.closing.farewells == 0 {

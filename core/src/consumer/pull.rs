@@ -227,13 +227,12 @@ impl Consumer {
         let (reply, body) = match reply {
             Ok(reply) => reply,
             Err(error) => {
-                let pause = match &error {
-                    CallError::Refused { code, .. } if *code == ResponseCode::FLOW_CONTROL => {
-                        limits::PULL_FLOW_PAUSE
-                    }
-                    // The connection's own back-off is the pause, but no less than this.
-                    CallError::Lost { .. } => limits::SEND_PAUSE,
-                    _ => limits::PULL_PAUSE,
+                let pause = if error.code() == Some(ResponseCode::FLOW_CONTROL) {
+                    limits::PULL_FLOW_PAUSE
+                } else if matches!(error, CallError::Lost { .. }) {
+                    limits::SEND_PAUSE // on top of the connection's own back-off
+                } else {
+                    limits::PULL_PAUSE
                 };
                 if error.code() == Some(ResponseCode::TOPIC_NOT_EXIST) {
                     cx.wanted.push((id.topic, false));

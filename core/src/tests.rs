@@ -1,0 +1,7 @@
+//! The machine driven by hand: what comes in, what goes out, in virtual time. Every step checks every law.
+
+mod bench;
+mod closing;
+mod connecting;
+mod reading;
+mod sending;

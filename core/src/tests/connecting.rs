@@ -1,0 +1,135 @@
+//! Looking for name servers, and connections that come and go.
+
+use core::time::Duration;
+
+use crate::error::{CallError, ConnectError, LostWhy};
+use crate::ids::Address;
+use crate::wire::FrameError;
+use crate::{Input, Outcome};
+
+use super::bench::Bench;
+
+#[test]
+fn a_name_server_that_knows_nothing_is_a_name_server() {
+    for code in [0, 17] {
+        let mut bench = Bench::new();
+        let ticket = bench.ticket();
+        bench.client.connect(bench.now, ticket);
+        bench.drain();
+        let (conn, opaque, _) = bench.request().expect("a route request");
+        bench.reply(conn, opaque, code, &[], &super::bench::route(&["a"], 7));
+        assert_eq!(bench.done.get(&ticket), Some(&Outcome::Connected(Ok(()))));
+    }
+}
+
+#[test]
+fn a_broker_is_no_name_server_and_is_told_so_at_once() {
+    let mut bench = Bench::new();
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let (conn, opaque, _) = bench.request().expect("a route request");
+    bench.reply(conn, opaque, 3, &[], "");
+    let Some(Outcome::Connected(Err(ConnectError::NoNameServer(said)))) = bench.done.get(&ticket) else {
+        panic!("{:?}", bench.done)
+    };
+    assert!(matches!(said.as_slice(), [CallError::Refused { .. }]), "{said:?}");
+}
+
+#[test]
+fn the_one_of_three_that_answers_is_found_and_the_others_do_not_delay_it_long() {
+    let mut bench = Bench::with(|config| {
+        config.name_servers = ["a:1", "b:1", "c:1"].map(|a| Address::new(a).expect("an address")).to_vec();
+    });
+    bench.auto_dial = false;
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let start = bench.now;
+    while !bench.done.contains_key(&ticket) {
+        assert!(bench.now.since(start) < Duration::from_secs(5), "L4");
+        for (conn, address) in core::mem::take(&mut bench.dials) {
+            match address.as_str() {
+                "a:1" => bench.lose(conn, LostWhy::Refused, 0),
+                "b:1" => {} // a black hole
+                _ => {
+                    bench.conns.insert(conn, address);
+                    bench.handle(Input::Connected(conn));
+                    let (conn, opaque, _) = bench.request().expect("a route request");
+                    bench.reply(conn, opaque, 17, &[], "");
+                }
+            }
+        }
+        bench.pass(Duration::from_millis(10));
+    }
+    assert_eq!(bench.done.get(&ticket), Some(&Outcome::Connected(Ok(()))));
+}
+
+#[test]
+fn nobody_there_ends_after_five_seconds_and_says_who_said_what() {
+    let mut bench = Bench::new();
+    bench.auto_dial = false;
+    let ticket = bench.ticket();
+    let start = bench.now;
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    while !bench.done.contains_key(&ticket) {
+        for (conn, _) in core::mem::take(&mut bench.dials) {
+            bench.lose(conn, LostWhy::Refused, 0);
+        }
+        bench.pass(Duration::from_millis(10));
+    }
+    assert!((4900..5100).contains(&bench.now.since(start).as_millis()));
+    let Some(Outcome::Connected(Err(error))) = bench.done.get(&ticket) else { panic!("{:?}", bench.done) };
+    assert!(alloc::format!("{error}").contains("ns:9876: connection refused"), "{error}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn something_else_than_rocketmq_is_told_at_once() {
+    let mut bench = Bench::new();
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let (conn, ..) = bench.request().expect("a route request");
+    bench.lose(conn, LostWhy::Protocol(FrameError::SerializeType(9)), 1);
+    assert!(matches!(bench.done.get(&ticket), Some(Outcome::Connected(Err(_)))), "{:?}", bench.done);
+}
+
+#[test]
+fn a_silent_broker_is_found_out_by_its_heartbeat_and_dialled_again() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (conn, opaque, _) = bench.request().expect("the send");
+    bench.store(conn, opaque, 0);
+    bench.answers_heartbeats = false;
+    // From now on nothing is answered: the next heartbeat is due in 30 s and has 3 s.
+    bench.pass(Duration::from_secs(34));
+    assert!(bench.hung_up.contains(&conn), "a silent connection is hung up");
+    let ticket = bench.send(producer);
+    bench.taken.retain(|(taken, outgoing)| {
+        *taken != conn && !matches!(&outgoing.what, crate::What::Call(crate::wire::Request::Route(_)))
+    });
+    let (again, opaque, _) = bench.request().expect("on a new connection");
+    assert_ne!(again, conn);
+    bench.store(again, opaque, 1);
+    assert!(bench.sent(ticket).is_ok());
+}
+
+#[test]
+fn a_dial_without_an_end_is_given_up() {
+    let mut bench = Bench::new();
+    bench.auto_dial = false;
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let (conn, _) = bench.dials.first().cloned().expect("a dial");
+    bench.pass(Duration::from_millis(3001));
+    assert!(bench.hung_up.contains(&conn));
+    // Its late success is news of a connection that is over.
+    bench.handle(Input::Connected(conn));
+    bench.pass(Duration::from_secs(3));
+    assert!(matches!(bench.done.get(&ticket), Some(Outcome::Connected(Err(_)))));
+}
