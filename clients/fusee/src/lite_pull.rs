@@ -173,7 +173,7 @@ impl LitePull {
     /// Reads these queues from now on and no others. Positions of queues that stay are kept; those of queues that go
     /// are committed if commits are automatic.
     pub fn assign(&mut self, queues: impl IntoIterator<Item = Queue>) {
-        let queues = queues.into_iter().collect();
+        let queues: Vec<Queue> = queues.into_iter().collect();
         // A dead client reads nothing.
         self.handle.command(|client, now| client.consumer(self.id).assign(now, &queues)).unwrap_or_default();
     }
