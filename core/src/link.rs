@@ -250,6 +250,17 @@ impl Link {
         (fate, Some(call))
     }
 
+    /// Gives back what nobody took, in the order it was asked for. Answers that were not taken are dropped: whoever
+    /// asked is going away.
+    pub(crate) fn withdraw(&mut self) -> Vec<Call> {
+        let waiting = core::mem::take(&mut self.waiting);
+        let keys = waiting.into_iter().filter_map(|waiting| match waiting {
+            Waiting::Call(key) => Some(key),
+            Waiting::Answer(..) => None,
+        });
+        keys.filter_map(|key| self.calls.remove(key)).collect()
+    }
+
     /// Takes the link apart: every request left, in the order they were made, and whether a byte of it was written.
     pub(crate) fn into_calls(self, started: u64) -> Vec<(Call, bool)> {
         let mut taken: Vec<(u64, Key)> =

@@ -28,18 +28,26 @@ impl Client {
     pub(super) fn received(&mut self, conn: ConnId, frame: Frame) {
         let Some(peer) = self.cx.peers.of_conn(conn) else { return };
         let (now, of_broker) = (self.cx.now, self.cx.peers.is_broker(peer));
-        match self.cx.link_mut(peer).hear(now, frame, of_broker) {
+        let Some(link) = self.cx.peers.link_of(conn) else { return };
+        match link.hear(now, frame, of_broker) {
             Heard::Reply(mut call, frame) => {
                 self.cx.timers.disarm(&mut call.timer);
                 self.cx.peer_works(peer);
+                let cuts = if frame.header.code == ResponseCode::GO_AWAY.0 {
+                    self.cx.drain(conn)
+                } else {
+                    Vec::new()
+                };
+                self.cx.end_drain(conn);
                 self.answered(call.purpose, peer, frame);
+                self.cut(cuts);
             }
-            Heard::Asked(frame) => self.asked(peer, &frame),
+            Heard::Asked(frame) => self.asked(conn, peer, &frame),
             Heard::Late => self.unexpected(peer, Unexpected::LateReply),
             Heard::Stray => self.unexpected(peer, Unexpected::StrayReply),
         }
         // A reply may have made room for what waits behind the bound of requests in flight.
-        if self.cx.peers.of_conn(conn).is_some() {
+        if self.cx.conn_up(peer) == Some(conn) {
             self.cx.tell_ready(peer, conn);
         }
     }
@@ -50,9 +58,9 @@ impl Client {
     }
 
     /// A request of a peer.
-    fn asked(&mut self, peer: PeerId, frame: &Frame) {
+    fn asked(&mut self, conn: ConnId, peer: PeerId, frame: &Frame) {
         self.unexpected(peer, Unexpected::Request(frame.header.code));
-        if frame.header.kind == Kind::Request {
+        if frame.header.kind == Kind::Request && self.cx.conn_up(peer) == Some(conn) {
             let remark = alloc::format!("request type {} is not supported by this client", frame.header.code);
             let mut answer = Answer::of(ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
             answer.remark = Some(Text::from(remark));

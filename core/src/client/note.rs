@@ -14,6 +14,8 @@ pub enum Note {
     Connected(Address),
     /// A connection ended or did not come up.
     Lost(Address, LostWhy),
+    /// The server at that address goes away: a new connection takes over.
+    GoAway(Address),
     /// A topic's route is new or differs from the last: writable and readable queues.
     Route(Topic, usize, usize),
     /// A topic's route could not be had.
@@ -54,6 +56,7 @@ impl fmt::Display for Note {
         match self {
             Self::Connected(peer) => write!(f, "connected to {peer}"),
             Self::Lost(peer, why) => write!(f, "lost {peer}: {why}"),
+            Self::GoAway(peer) => write!(f, "{peer} goes away, a new connection takes over"),
             Self::Route(topic, writable, readable) => {
                 write!(f, "route of {topic}: {writable} queues to write, {readable} to read")
             }

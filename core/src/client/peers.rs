@@ -77,9 +77,18 @@ pub(crate) struct Cut {
     pub(crate) sent: bool,
 }
 
+/// A connection whose server goes away: nothing more is sent on it, what was sent is waited for.
+#[derive(Clone, Debug)]
+struct Draining {
+    peer: PeerId,
+    link: Link,
+    link_number: u32,
+}
+
 /// All addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peers {
+    draining: BTreeMap<ConnId, Draining>,
     list: Vec<Peer>,
     by_address: BTreeMap<Address, PeerId>,
     conns: BTreeMap<ConnId, PeerId>,
@@ -120,7 +129,21 @@ impl Peers {
     }
 
     pub(crate) fn of_conn(&self, conn: ConnId) -> Option<PeerId> {
-        self.conns.get(&conn).copied()
+        self.conns.get(&conn).copied().or_else(|| self.draining.get(&conn).map(|draining| draining.peer))
+    }
+
+    /// The requests of a connection, be it the one its peer has now or one that is going away.
+    pub(crate) fn link_of(&mut self, conn: ConnId) -> Option<&mut Link> {
+        match self.conns.get(&conn) {
+            Some(peer) => self.list.get_mut(peer.0 as usize).map(|peer| &mut peer.link),
+            None => self.draining.get_mut(&conn).map(|draining| &mut draining.link),
+        }
+    }
+
+    fn draining_link(&mut self, call: CallId) -> Option<(ConnId, &mut Link)> {
+        let of_call = |d: &&mut Draining| d.peer == call.peer && d.link_number == call.link;
+        let found = self.draining.iter_mut().find(|(_, draining)| of_call(&draining));
+        found.map(|(conn, draining)| (*conn, &mut draining.link))
     }
 
     pub(crate) fn state(&self, id: PeerId) -> ConnState {
@@ -165,7 +188,11 @@ impl Peers {
 
     /// Whether a request has not ended.
     pub(crate) fn has_call(&self, call: CallId) -> bool {
-        self.is_same_link(call) && self.get(call.peer).link.has(call.key)
+        if self.is_same_link(call) {
+            return self.get(call.peer).link.has(call.key);
+        }
+        let of_call = |d: &&Draining| d.peer == call.peer && d.link_number == call.link;
+        self.draining.values().find(of_call).is_some_and(|draining| draining.link.has(call.key))
     }
 
     pub(crate) fn link(&self, conn: ConnId) -> Option<&Link> {
@@ -196,6 +223,13 @@ impl Peers {
     }
 
     pub(crate) fn check(&self) {
+        for draining in self.draining.values() {
+            draining.link.check();
+            assert!(
+                !draining.link.is_idle(),
+                "a connection that goes away is closed once nothing is waited for"
+            );
+        }
         for (id, peer) in (0..).map(PeerId).zip(&self.list) {
             peer.link.check();
             match peer.state {
@@ -255,6 +289,14 @@ impl Cx {
     }
 
     fn forget_call(&mut self, id: CallId) -> (Fate, Option<Call>) {
+        if let Some((conn, link)) = self.peers.draining_link(id) {
+            let (fate, mut call) = link.forget(id.key);
+            if let Some(call) = &mut call {
+                self.timers.disarm(&mut call.timer);
+            }
+            self.end_drain(conn);
+            return (fate, call);
+        }
         let peer = self.peers.get_mut(id.peer);
         if peer.link_number != id.link {
             return (Fate::Gone, None);
@@ -302,8 +344,39 @@ impl Cx {
         Some(id)
     }
 
+    /// The server at the other end goes away: what it has is waited for, everything else goes over a new connection.
+    /// Returns what was not handed over yet. (Java: `NettyRemotingClient`, code `GO_AWAY`.)
+    pub(crate) fn drain(&mut self, conn: ConnId) -> Vec<Cut> {
+        let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
+        let peer = &mut self.peers.list[id.0 as usize];
+        let mut link = core::mem::take(&mut peer.link);
+        let waiting = link.withdraw();
+        let link_number = peer.link_number;
+        peer.link_number = peer.link_number.wrapping_add(1);
+        peer.state = State::Idle;
+        self.out.push_back(Output::Note(Note::GoAway(peer.address.clone())));
+        self.peers.draining.insert(conn, Draining { peer: id, link, link_number });
+        self.end_drain(conn);
+        let cut = |mut call: Call| {
+            self.timers.disarm(&mut call.timer);
+            Cut { purpose: call.purpose, peer: id, why: LostWhy::GoAway, sent: false }
+        };
+        waiting.into_iter().map(cut).collect()
+    }
+
+    /// Closes a connection that is going away, once nothing is waited for on it.
+    pub(crate) fn end_drain(&mut self, conn: ConnId) {
+        if self.peers.draining.get(&conn).is_some_and(|draining| draining.link.is_idle()) {
+            self.peers.draining.remove(&conn);
+            self.out.push_back(Output::Hangup(conn));
+        }
+    }
+
     /// A connection is over. Returns everything that was on it or waited for it.
     pub(crate) fn lost(&mut self, conn: ConnId, lost: &Lost) -> Vec<Cut> {
+        if let Some(Draining { peer, link, .. }) = self.peers.draining.remove(&conn) {
+            return self.cut_off(peer, link, lost);
+        }
         let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
         let peer = &mut self.peers.list[id.0 as usize];
         let link = core::mem::take(&mut peer.link);
@@ -315,12 +388,15 @@ impl Cx {
         let pause = self.rng.jitter(doubling.min(limits::BACKOFF_MAX));
         peer.state = State::Backoff;
         self.timers.rearm(&mut peer.timer, self.now + pause, Alarm::Peer(id));
-        let mut cut = Vec::new();
-        for (mut call, sent) in link.into_calls(lost.started) {
+        self.cut_off(id, link, lost)
+    }
+
+    fn cut_off(&mut self, peer: PeerId, link: Link, lost: &Lost) -> Vec<Cut> {
+        let cut = |(mut call, sent): (Call, bool)| {
             self.timers.disarm(&mut call.timer);
-            cut.push(Cut { purpose: call.purpose, peer: id, why: lost.why.clone(), sent });
-        }
-        cut
+            Cut { purpose: call.purpose, peer, why: lost.why.clone(), sent }
+        };
+        link.into_calls(lost.started).into_iter().map(cut).collect()
     }
 
     /// Closes the connection to a peer from our side, whatever it is doing.
@@ -349,6 +425,12 @@ impl Cx {
 
     /// Nothing will be asked of this peer any more.
     pub(crate) fn silence(&mut self, id: PeerId) {
+        let going: Vec<ConnId> =
+            self.peers.draining.iter().filter(|(_, d)| d.peer == id).map(|(conn, _)| *conn).collect();
+        for conn in going {
+            self.out.push_back(Output::Hangup(conn));
+            drop(self.lost(conn, &Lost { why: LostWhy::Closed, started: 0 }));
+        }
         let peer = &mut self.peers.list[id.0 as usize];
         self.timers.disarm(&mut peer.timer);
         peer.state = State::Idle;

@@ -227,7 +227,9 @@ impl Consumer {
         let (reply, body) = match reply {
             Ok(reply) => reply,
             Err(error) => {
-                let pause = if error.code() == Some(ResponseCode::FLOW_CONTROL) {
+                let soon =
+                    [Some(ResponseCode::FLOW_CONTROL), Some(ResponseCode::GO_AWAY)].contains(&error.code());
+                let pause = if soon {
                     limits::PULL_FLOW_PAUSE
                 } else if matches!(error, CallError::Lost { .. }) {
                     limits::SEND_PAUSE // on top of the connection's own back-off

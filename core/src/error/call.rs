@@ -37,6 +37,9 @@ pub enum LostWhy {
     /// Nothing was heard, not even the answer to a probe.
     #[error("the peer stopped answering")]
     Silent,
+    /// The server said that it goes away; nothing was sent to it any more.
+    #[error("the server goes away")]
+    GoAway,
     /// This client closed the connection.
     #[error("connection closed by this client")]
     Closed,
@@ -154,7 +157,7 @@ const fn hint_of_loss(why: &LostWhy) -> Option<&'static str> {
         }
         LostWhy::RuntimeGone => Some("keep the runtime alive for as long as the client is used"),
         LostWhy::Tls(_) => Some("check the certificate authority, the server name and the server's TLS mode"),
-        LostWhy::Silent | LostWhy::Closed | LostWhy::Io(_) => None,
+        LostWhy::Silent | LostWhy::GoAway | LostWhy::Closed | LostWhy::Io(_) => None,
     }
 }
 

@@ -133,3 +133,29 @@ fn a_dial_without_an_end_is_given_up() {
     bench.pass(Duration::from_secs(3));
     assert!(matches!(bench.done.get(&ticket), Some(Outcome::Connected(Err(_)))));
 }
+
+#[test]
+fn a_server_that_goes_away_gets_nothing_more_and_what_it_has_is_waited_for() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let refused = bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (conn, first, _) = bench.request().expect("the first send");
+    let slow = bench.send(producer);
+    let (_, second, _) = bench.request().expect("the second send");
+    bench.auto_take = false;
+    let untaken = bench.send(producer);
+    bench.auto_take = true;
+    bench.reply(conn, first, 1500, &[], "");
+    bench.pass(Duration::from_millis(150));
+    for _ in 0..2 {
+        let (again, opaque, _) = bench.request().expect("what was refused or not taken, on a new connection");
+        assert_ne!(again, conn, "P6: nothing after GO_AWAY");
+        bench.store(again, opaque, 3);
+    }
+    assert!(bench.sent(refused).is_ok() && bench.sent(untaken).is_ok());
+    assert!(!bench.hung_up.contains(&conn), "a reply is still awaited there");
+    bench.store(conn, second, 4);
+    assert_eq!(bench.sent(slow).as_ref().expect("stored").offset, 4);
+    assert!(bench.hung_up.contains(&conn), "nothing is awaited any more");
+}

@@ -115,7 +115,8 @@ pub fn unwrap(outer: &StoredMessage, body: Bytes) -> impl Iterator<Item = Result
         entry.map(|entry| StoredMessage {
             queue_offset: outer.queue_offset.saturating_add(index),
             flag: entry.flag,
-            sys_flag: outer.sys_flag & !(flags::COMPRESSED | flags::NEED_UNWRAP | flags::INNER_BATCH),
+            sys_flag: outer.sys_flag & !flags::COMPRESSED,
+            crc: 0,
             body: entry.body,
             properties: entry.properties,
             ..outer.clone()
