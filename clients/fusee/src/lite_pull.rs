@@ -24,7 +24,7 @@ use crate::error::{CommitError, PollError, StartError, Undecodable, WouldBlock};
 use crate::group;
 use crate::id;
 use crate::pending::{Pending, Steps};
-use crate::received::{Received, decode};
+use crate::received::{Decoded, Decoder, Received};
 
 /// Where reading begins in a queue for which the group has committed nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +99,7 @@ pub struct LitePull {
     id: ConsumerId,
     group: Group,
     auto_commit: bool,
+    decoder: Decoder,
     /// Found in the last reply, to be reported one by one.
     damaged: VecDeque<Undecodable>,
 }
@@ -328,7 +329,7 @@ impl<T> Future for Polling<'_, T> {
                 Poll::Ready(Ok(Look::Late(trouble))) => return Poll::Ready(read(Found::Nothing(trouble))),
                 Poll::Ready(Ok(Look::Pulled(pulled))) => pulled,
             };
-            let (messages, damaged) = decode(pulled);
+            let Decoded { messages, damaged } = pull.decoder.decode(pulled);
             for damaged in &damaged {
                 tracing::warn!(group = pull.group.as_str(), "{damaged}");
             }
@@ -484,7 +485,13 @@ impl LitePullBuilder {
         let queues = self.queues;
         let opened = self.handle.command(|client, now| client.open_pull(now, config, &queues));
         let id = opened.map_err(|_| OpenError::Closed)??;
-        let damaged = VecDeque::new();
-        Ok(LitePull { handle: self.handle, id, group, auto_commit: self.auto_commit, damaged })
+        Ok(LitePull {
+            handle: self.handle,
+            id,
+            group,
+            auto_commit: self.auto_commit,
+            decoder: Decoder::default(),
+            damaged: VecDeque::new(),
+        })
     }
 }

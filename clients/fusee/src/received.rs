@@ -10,10 +10,12 @@ use bytes::Bytes;
 use fusee_core::ids::Queue;
 use fusee_core::wire::ids::{Host, OffsetId};
 use fusee_core::wire::properties::names;
-use fusee_core::wire::{Damaged, StoredMessage, messages};
+use fusee_core::wire::{Damaged, StoredMessage, batch, messages};
 use fusee_core::{Pulled, UnixMillis};
+use fusee_engine::codec::{Codecs, crc_holds};
 
 use crate::error::{NotText, Undecodable};
+use crate::limits;
 
 /// A message as it was read from a queue.
 ///
@@ -172,45 +174,86 @@ fn time(millis: UnixMillis) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// The messages of one reply, and what of it cannot be read.
-pub(crate) fn decode(pulled: Pulled) -> (Vec<Received>, Vec<Undecodable>) {
-    let Pulled { queue, from, offset_delta, not_before, body, .. } = pulled;
-    // 128 bytes are less than any message has; a hint that claims more memory than was received is none.
-    let mut read = Vec::with_capacity((body.len() / 256).min(32));
-    let mut damaged = Vec::new();
-    for found in messages(body) {
-        match found.map_err(|damage| undecodable(&queue, from, offset_delta, &damage)).and_then(|message| {
+/// Turns replies into messages; keeps what is expensive to set up.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    codecs: Option<Codecs>,
+}
+
+/// What was found in one reply.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) messages: Vec<Received>,
+    /// What of it cannot be read.
+    pub(crate) damaged: Vec<Undecodable>,
+}
+
+impl Decoder {
+    pub(crate) fn decode(&mut self, pulled: Pulled) -> Decoded {
+        let Pulled { queue, from, offset_delta, not_before, body, .. } = pulled;
+        let mut decoded = Decoded::default();
+        // Room for what a usual reply holds; what a peer claims about counts is not asked.
+        decoded.messages.reserve((body.len() / 256).min(32));
+        let mut keep = |message: StoredMessage| {
             let offset = message.queue_offset.saturating_add(offset_delta);
-            plain(message).map(|message| (offset, message)).map_err(|why| Undecodable {
-                queue: queue.clone(),
-                offset,
-                why: why.into(),
-            })
-        }) {
-            // A broker gives whole batches, and the message before a time: what lies before the position was not asked
-            // for.
-            Ok((offset, message))
-                if offset < from || not_before.is_some_and(|time| message.stored < time) => {}
-            Ok((offset, message)) => read.push(Received { queue: queue.clone(), offset, message }),
-            Err(error) => damaged.push(error),
+            // A broker gives whole batches, and the message before a time: what lies before was not asked for.
+            if offset >= from && not_before.is_none_or(|time| message.stored >= time) {
+                decoded.messages.push(Received { queue: queue.clone(), offset, message });
+            }
+        };
+        for found in messages(body) {
+            let report = |offset: Option<i64>, why: Box<str>| {
+                let offset = offset.map_or(from, |offset| offset.saturating_add(offset_delta));
+                Undecodable { queue: queue.clone(), offset, why }
+            };
+            let message = match found {
+                Ok(message) => message,
+                Err(damage) => {
+                    decoded.damaged.push(report(damage.queue_offset, told(&damage)));
+                    continue;
+                }
+            };
+            let offset = Some(message.queue_offset);
+            match self.plain(message) {
+                Ok(message) if message.is_inner_batch() => {
+                    for entry in batch::unwrap(&message, message.body.clone()) {
+                        match entry {
+                            Ok(message) => keep(message),
+                            Err(damage) => decoded.damaged.push(report(offset, told(&damage))),
+                        }
+                    }
+                }
+                Ok(message) => keep(message),
+                Err(why) => decoded.damaged.push(report(offset, why)),
+            }
         }
+        decoded
     }
-    (read, damaged)
+
+    /// The message with its body decompressed, if that is what was stored.
+    fn plain(&mut self, mut message: StoredMessage) -> Result<StoredMessage, Box<str>> {
+        // Zero is what a broker says that keeps no checksums.
+        if message.crc != 0 && !crc_holds(&message) {
+            return Err("the checksum of its body is wrong".into());
+        }
+        match message.compression() {
+            Ok(None) => {}
+            Ok(Some(compression)) => {
+                let codecs = self.codecs.get_or_insert_default();
+                message.body = codecs
+                    .inflate(compression, &message.body, limits::INFLATED_BODY_BYTES)
+                    .map_err(|error| error.to_string())?;
+            }
+            Err(bits) => return Err(format!("its body is compressed in an unknown way ({bits})").into()),
+        }
+        Ok(message)
+    }
 }
 
-fn undecodable(queue: &Queue, from: i64, delta: i64, damage: &Damaged) -> Undecodable {
-    let offset = damage.queue_offset.map_or(from, |offset| offset.saturating_add(delta));
-    let rest = if damage.rest_lost { "; the rest of the reply is lost with it" } else { "" };
-    Undecodable { queue: queue.clone(), offset, why: format!("{}{rest}", damage.why).into() }
+fn told(damage: &Damaged) -> Box<str> {
+    let rest = if damage.rest_lost { "; what follows in the same reply cannot be found" } else { "" };
+    format!("{}{rest}", damage.why).into()
 }
 
-/// The message with its body decompressed.
-fn plain(message: StoredMessage) -> Result<StoredMessage, String> {
-    match message.compression() {
-        Ok(None) => Ok(message),
-        Ok(Some(compression)) => {
-            Err(format!("its body is compressed ({compression:?}), which is not supported yet"))
-        }
-        Err(bits) => Err(format!("its body is compressed in an unknown way ({bits})")),
-    }
-}
+#[cfg(test)]
+mod tests;
