@@ -8,6 +8,7 @@ pub mod codec;
 pub mod model;
 pub mod random;
 pub mod serve;
+pub mod world;
 
 pub use model::Line;
 pub use model::broker::{Code, Op};

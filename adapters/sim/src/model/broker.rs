@@ -212,6 +212,11 @@ impl Broker {
         self.register();
     }
 
+    /// The oldest messages of a queue, those before `first`, expire.
+    pub fn expire(&mut self, topic: &str, queue: i32, first: i64) {
+        self.store.log.expire(topic, queue, first);
+    }
+
     /// Answers the next `times` requests of a kind with a code, storing or not as that code implies.
     pub fn fail_next(&mut self, op: Op, code: Code, times: u32) {
         self.refusals.add(op, code, times);
