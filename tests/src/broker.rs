@@ -27,7 +27,7 @@ mod supervisor;
 
 pub use cluster::Cluster;
 pub use plan::{ClusterBuilder, Version};
-pub use pool::{close_shared, shared};
+pub use pool::{borrow, close_shared, hand_back, shared};
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

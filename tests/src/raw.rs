@@ -121,6 +121,26 @@ pub fn call(address: &str, code: i32, fields: &[(&str, &str)], body: &[u8]) -> i
     Connection::open(address, Duration::from_secs(10))?.call(code, fields, body)
 }
 
+/// Stores one message.
+pub fn send(broker: &str, topic: &str, queue: i32, properties: &str, body: &[u8]) -> io::Result<Reply> {
+    let queue = queue.to_string();
+    let fields = [
+        ("a", "bench"),
+        ("b", topic),
+        ("c", "TBW102"),
+        ("d", "4"),
+        ("e", &queue),
+        ("f", "0"),
+        ("g", "1700000000000"),
+        ("h", "0"),
+        ("i", properties),
+        ("j", "0"),
+        ("k", "false"),
+        ("m", "false"),
+    ];
+    call(broker, code::SEND_V2, &fields, body)?.success("send")
+}
+
 /// A whole request frame with a JSON header. `flag` 2 makes it one-way.
 pub fn request(code: i32, opaque: i32, flag: i32, ext: &BTreeMap<&str, &str>, body: &[u8]) -> Vec<u8> {
     frame(

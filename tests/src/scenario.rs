@@ -4,8 +4,10 @@
 //! in one line; it never hangs the run (a watchdog ends the wait); a panic anywhere in the process fails the run.
 
 mod driver;
+mod tally;
 
 pub use driver::Driver;
+pub use tally::{Tally, Truth};
 
 use std::error::Error;
 use std::fmt;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use fusee::{Client, ClientBuilder, ConnectError};
 
 use crate::broker::{Cluster, ClusterBuilder, Version};
+use crate::raw::Stored;
 
 /// What a scenario ends with: one line on what it saw, or what was wrong.
 pub type Verdict = Result<String, Failed>;
@@ -95,6 +98,46 @@ impl Env {
         let topic = self.name("topic");
         self.cluster().create_topic(&topic, queues)?;
         Ok(topic)
+    }
+
+    /// What the topic's queues hold, once that is what is waited for. A message that was answered for can be read only
+    /// after the broker has indexed it, some milliseconds later; so this looks again until `enough` is content or ten
+    /// seconds have passed, and gives what it saw last.
+    pub async fn stored(
+        &self,
+        topic: &str,
+        mut enough: impl FnMut(&[Stored]) -> bool,
+    ) -> Result<Vec<Stored>, Failed> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let found = self.cluster().scan(topic)?;
+            if enough(&found) || Instant::now() > deadline {
+                return Ok(found);
+            }
+            self.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the topic's queues hold, once there are so many; an error when there are not as many, or more.
+    pub async fn stored_exactly(&self, topic: &str, count: usize) -> Result<Vec<Stored>, Failed> {
+        let found = self.stored(topic, |found| found.len() >= count).await?;
+        same(&found.len(), &count, "messages stored")?;
+        Ok(found)
+    }
+
+    /// Everything the topic's queues hold that was stored before this call: a mark is put behind it on each broker, and
+    /// once the marks can be read so can all that lies before them. The marks are not in the answer.
+    pub async fn settled(&self, topic: &str) -> Result<Vec<Stored>, Failed> {
+        let cluster = self.cluster();
+        let mark = self.name("mark");
+        let marks = cluster.mark(topic, &mark)?;
+        let is_mark = |stored: &Stored| stored.properties.contains_key("MARK");
+        let all =
+            |found: &[Stored]| found.iter().filter(|stored| stored.body == mark.as_bytes()).count() == marks;
+        let mut found = self.stored(topic, all).await?;
+        holds(all(&found), || "the marks cannot be read".to_owned())?;
+        found.retain(|stored| !is_mark(stored));
+        Ok(found)
     }
 
     /// A client's settings on this run's driver.

@@ -113,6 +113,20 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// What it was started from.
+    pub fn builder_used(&self) -> &ClusterBuilder {
+        &self.builder
+    }
+
+    /// Whether every server of it answers.
+    pub fn is_whole(&self) -> bool {
+        let answers = |server: &Running| match server.role {
+            Role::NameServer(_) => ready::name_server(&server.address()).is_ok(),
+            Role::Broker(_) => ready::broker_properties(&server.address()).is_ok(),
+        };
+        self.servers.iter().all(|server| server.is_alive() && answers(server))
+    }
+
     /// Which release runs here.
     pub fn version(&self) -> Version {
         self.builder.version
@@ -235,6 +249,17 @@ impl Cluster {
         let server = self.live_name_servers().into_iter().next();
         let server = server.ok_or_else(|| io::Error::other("no live name server to scan by"))?;
         raw::scan(&server, topic)
+    }
+
+    /// Stores a message with the property `MARK` in a queue of every broker of a topic; returns how many.
+    pub fn mark(&self, topic: &str, body: &str) -> io::Result<usize> {
+        let server = self.live_name_servers().into_iter().next();
+        let server = server.ok_or_else(|| io::Error::other("no live name server"))?;
+        let masters = raw::masters(&server, topic)?.unwrap_or_default();
+        for master in &masters {
+            raw::send(&master.address, topic, 0, "MARK\u{1}yes\u{2}", body.as_bytes())?;
+        }
+        Ok(masters.len())
     }
 
     /// Runs RocketMQ's own `mqadmin` and returns what it printed. It reports success whatever happened: read the text.

@@ -19,8 +19,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
         .property("region", "eu \"quoted\" \\ ünïcode\t🚀")
         .flag(-7);
     let receipt = producer.send(message).await?;
-    let found = env.cluster().scan(&topic)?;
-    same(&found.len(), &1, "messages stored")?;
+    let found = env.stored_exactly(&topic, 1).await?;
     let stored = &found[0];
     same(&stored.body, &body, "body")?;
     same(&stored.flag, &-7, "flag")?;

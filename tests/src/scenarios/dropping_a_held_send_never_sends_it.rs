@@ -28,9 +28,10 @@ pub(super) async fn run(env: &Env) -> Verdict {
     for send in kept.into_iter().chain(sends) {
         send.await?;
     }
-    let mut found: Vec<usize> = env.cluster().scan(&topic)?.iter().filter_map(|m| m.text().parse().ok()).collect();
-    found.sort_unstable();
     let wanted: Vec<usize> = (0..2 * BOUND).filter(|n| *n < BOUND || (n - BOUND) % 2 == 1).collect();
+    let found = env.stored_exactly(&topic, wanted.len()).await?;
+    let mut found: Vec<usize> = found.iter().filter_map(|message| message.text().parse().ok()).collect();
+    found.sort_unstable();
     same(&found, &wanted, "stored")?;
     client.close().await?;
     Ok(String::new())

@@ -20,8 +20,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     // What does not compress.
     let body: Vec<u8> = (0..LIMIT as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     producer.send(Message::new(topic.as_str(), body.clone())).await?;
-    let found = env.cluster().scan(&topic)?;
-    same(&found.len(), &1, "messages stored")?;
+    let found = env.stored_exactly(&topic, 1).await?;
     same(&(found[0].body == body), &true, "the body is the one sent")?;
     client.close().await?;
     Ok(String::new())

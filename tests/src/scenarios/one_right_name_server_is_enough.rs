@@ -3,7 +3,7 @@
 use fusee::Message;
 
 use crate::fake::{Fake, closed_port};
-use crate::scenario::{Driver, Env, Needs, Verdict, same};
+use crate::scenario::{Driver, Env, Needs, Verdict};
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
@@ -19,7 +19,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     for n in 0..5 {
         producer.send(Message::new(topic.as_str(), format!("#{n}"))).await?;
     }
-    same(&env.cluster().scan(&topic)?.len(), &5, "messages stored")?;
+    env.stored_exactly(&topic, 5).await?;
     client.close().await?;
     Ok(String::new())
 }

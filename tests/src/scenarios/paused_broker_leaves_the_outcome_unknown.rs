@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fusee::{Message, Stored};
 
+use crate::raw;
 use crate::scenario::{Driver, Env, Needs, Verdict, holds, same, timed, within};
 
 pub(super) const NEEDS: Needs = Needs::Own(|cluster| cluster);
@@ -25,8 +26,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         Ok(producer.send(Message::new(topic.as_str(), "after")).await.ok())
     })
     .await?;
-    let texts: Vec<String> = env.cluster().scan(&topic)?.iter().map(|stored| stored.text()).collect();
-    holds(texts.iter().any(|text| text == "after"), || format!("stored are {texts:?}"))?;
+    let is_there = |found: &[raw::Stored]| found.iter().any(|stored| stored.text() == "after");
+    let found = env.stored(&topic, is_there).await?;
+    holds(is_there(&found), || "what was sent afterwards is not stored".to_owned())?;
     client.close().await?;
     Ok(format!("{error}"))
 }

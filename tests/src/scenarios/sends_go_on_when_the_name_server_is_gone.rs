@@ -30,7 +30,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
         Ok(producer.send(Message::new(other.as_str(), "now")).await.ok())
     })
     .await?;
-    same(&env.cluster().scan(&topic)?.len(), &21, "messages stored")?;
+    env.stored_exactly(&topic, 21).await?;
     client.close().await?;
     Ok(error.to_string())
 }

@@ -24,8 +24,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
         ids.push(send.await?.id);
     }
     ids.push(last.id);
-    let found = env.cluster().scan(&topic)?;
-    same(&found.len(), &COUNT, "messages stored")?;
+    let found = env.stored_exactly(&topic, COUNT).await?;
     holds(found.iter().all(|stored| stored.queue == queues[0].queue), || "a message is in the other queue".to_owned())?;
     let mut unsorted = 0;
     for (n, stored) in found.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use fusee::Message;
 
-use crate::scenario::{Driver, Env, Needs, Verdict, same};
+use crate::scenario::{Driver, Env, Needs, Verdict};
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
@@ -15,7 +15,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     for send in sends {
         send.await?;
     }
-    same(&env.cluster().scan(&topic)?.len(), &10, "messages stored")?;
+    env.stored_exactly(&topic, 10).await?;
     client.close().await?;
     Ok(String::new())
 }

@@ -1,0 +1,192 @@
+//! JSON bodies of requests and replies.
+
+use bytes::Bytes;
+use fusee_core::limits::wire as limits;
+use fusee_core::wire::pushed::reset_offsets;
+use fusee_core::wire::rpc::admin::{
+    GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetProducers, GetTopicStats, GetTopics,
+    GetTopicsOfCluster, ResetGroup,
+};
+use fusee_core::wire::rpc::consume::{LockQueues, QueryAssignment};
+use fusee_core::wire::rpc::heartbeat::GetMembers;
+use fusee_core::wire::{
+    Fields, Frame, Header, Kind, Language, Request, RequestCode, ResponseCode, Route, Rpc, RpcError, Text, body,
+};
+use serde_json::Value;
+
+use super::vector::{Checked, Vector, Verdict, pairs};
+
+fn frame(kind: Kind, code: i32, fields: Fields, remark: Option<Text>, text: &str) -> Frame {
+    let header = Header { kind, code, language: Language::JAVA, version: 513, opaque: 1, remark, fields };
+    Frame { header, body: Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+/// A body's meaning: dialects made standard, sets in order, nothing said by what is null or empty.
+fn meaning(text: &[u8]) -> Result<Value, String> {
+    let standard = body::standard(text, limits::JSON_ADMIN_NODES).map_err(|error| error.to_string())?;
+    let mut value = serde_json::from_slice(&standard).map_err(|error| error.to_string())?;
+    normalise(&mut value);
+    Ok(value)
+}
+
+fn normalise(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(normalise);
+            items.sort_by_key(ToString::to_string);
+        }
+        Value::Object(members) => {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(normalise);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Every member that ours has must be Java's; Java's may have more.
+fn within(ours: &Value, java: &Value, path: &str) -> Result<(), String> {
+    match (ours, java) {
+        (Value::Object(ours), Value::Object(java)) => ours.iter().try_for_each(|(key, value)| match java.get(key) {
+            Some(java) => within(value, java, &format!("{path}.{key}")),
+            // Java leaves out what is at its default.
+            None if matches!(value, Value::Bool(_) | Value::Number(_)) || value.as_array().is_some_and(Vec::is_empty) => Ok(()),
+            None => Err(format!("{path}.{key} is not Java's")),
+        }),
+        (Value::Array(ours), Value::Array(java)) if ours.len() == java.len() => {
+            ours.iter().zip(java).try_for_each(|(ours, java)| within(ours, java, path))
+        }
+        (ours, java) if ours == java => Ok(()),
+        (ours, java) => Err(format!("{path}: ours {ours}, Java's {java}")),
+    }
+}
+
+/// A request read from Java's body and written again means the same.
+fn request_again(code: i32, text: &str) -> Option<Result<(), String>> {
+    let request = match Request::read(&frame(Kind::Request, code, Fields::default(), None, text)) {
+        Ok(Request::Raw(_)) => return None,
+        Ok(request) => request,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    Some(meaning(&request.body()).and_then(|ours| within(&ours, &meaning(text.as_bytes())?, "")))
+}
+
+/// Reads the body of a reply; `None` for a class that this client does not read.
+fn read_reply(class: &str, reply: &Frame) -> Option<Result<(), RpcError>> {
+    Some(match class {
+        "TopicRouteData" => Route::parse(&reply.body).map(drop),
+        "ClusterInfo" => GetCluster::reply(reply).map(drop),
+        "TopicList" => GetTopics::reply(reply).map(drop),
+        "KVTable" => GetBrokerState::reply(reply).map(drop),
+        "TopicStatsTable" => GetTopicStats::reply(reply).map(drop),
+        "ConsumeStats" => GetConsumeStats::reply(reply).map(drop),
+        "ConsumerConnection" => GetConsumers::reply(reply).map(drop),
+        "ProducerConnection" => GetProducers::reply(reply).map(drop),
+        "GetConsumerListByGroupResponseBody" => GetMembers::reply(reply).map(drop),
+        "QueryAssignmentResponseBody" => QueryAssignment::reply(reply).map(drop),
+        "LockBatchResponseBody" => LockQueues::reply(reply).map(drop),
+        "ResetOffsetBody" | "ResetOffsetBodyForC" => reset_offsets(&reply.body).map(drop),
+        _ => return None,
+    })
+}
+
+/// Bodies that this client writes and nobody sends to it.
+const REQUESTS: [&str; 8] = [
+    "HeartbeatData",
+    "LockBatchRequestBody",
+    "UnlockBatchRequestBody",
+    "QueryAssignmentRequestBody",
+    "SetMessageRequestModeRequestBody",
+    "BatchAckMessageRequestBody",
+    "CheckClientRequestBody",
+    "SubscriptionGroupConfig",
+];
+
+pub(crate) fn body(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let class = input["class"].as_str().unwrap_or("?");
+    let Some(text) = out["text"].as_str() else {
+        return Ok(Verdict::NotCovered(format!("bodies of {class} that Java does not write")));
+    };
+    meaning(text.as_bytes())?;
+    if REQUESTS.contains(&class) {
+        let code = input["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code")?;
+        return match request_again(code, text) {
+            Some(result) => result.map(|()| Verdict::Checked),
+            None => Err("a request of no type".to_owned()),
+        };
+    }
+    settle(class, text, false)
+}
+
+fn settle(class: &str, text: &str, java_refused: bool) -> Checked {
+    let reply = frame(Kind::Response, ResponseCode::SUCCESS.0, Fields::default(), None, text);
+    match read_reply(class, &reply) {
+        None => Ok(Verdict::NotCovered(format!("bodies of {class}"))),
+        Some(Ok(())) if !java_refused => Ok(Verdict::Checked),
+        Some(Err(_)) if java_refused => Ok(Verdict::Checked),
+        Some(Ok(())) => Ok(Verdict::NotCovered(format!("{class}: read here, refused by Java's stricter generation"))),
+        Some(Err(error)) => Err(error.to_string()),
+    }
+}
+
+/// Bodies that break a law of this client, each named by what Java makes of it.
+pub(crate) fn parse(vector: &Vector) -> Checked {
+    let input = vector.input();
+    let class = input["class"].as_str().unwrap_or("?");
+    let text = input["text"].as_str().ok_or("no text")?;
+    let code = match class {
+        "HeartbeatData" => Some(RequestCode::HEART_BEAT.0),
+        "BatchAckMessageRequestBody" => Some(RequestCode::BATCH_ACK_MESSAGE.0),
+        _ => None,
+    };
+    let java_refused = vector.java_refused();
+    let settled = match code.and_then(|code| request_again(code, text)) {
+        Some(Ok(())) => Ok(Verdict::Checked),
+        Some(Err(_)) if java_refused => Ok(Verdict::Checked),
+        Some(Err(error)) => Err(error),
+        None => settle(class, text, java_refused),
+    };
+    match settled {
+        Err(_) if LAX.iter().any(|lax| text.contains(lax)) => Ok(Verdict::Stricter("a body that no server writes")),
+        other => other,
+    }
+}
+
+/// What marks a body that Java reads and no server writes: nulls in place of lists, members of other types.
+const LAX: [&str; 5] = ["$ref", ":null", "\"0\":0", "x\"", "isWithoutSub"];
+
+pub(crate) fn captured(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let code = input["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code")?;
+    let status = out["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code of the answer")?;
+    let pairs = pairs(&out["ext"]);
+    let fields = Fields::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let remark = out["remark"].as_str().map(|remark| Text::from(remark.to_owned()));
+    let text = out["text"].as_str().unwrap_or_default();
+    let reply = frame(Kind::Response, status, fields, remark, text);
+    if !text.is_empty() && text.starts_with(['{', '[']) {
+        meaning(text.as_bytes())?;
+    }
+    let read = match RequestCode(code) {
+        RequestCode::GET_ROUTEINFO_BY_TOPIC => fusee_core::wire::GetRoute::reply(&reply).map(drop),
+        RequestCode::GET_BROKER_CLUSTER_INFO => GetCluster::reply(&reply).map(drop),
+        RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => GetTopics::reply(&reply).map(drop),
+        RequestCode::GET_TOPICS_BY_CLUSTER => GetTopicsOfCluster::reply(&reply).map(drop),
+        RequestCode::GET_BROKER_RUNTIME_INFO => GetBrokerState::reply(&reply).map(drop),
+        RequestCode::GET_TOPIC_STATS_INFO => GetTopicStats::reply(&reply).map(drop),
+        RequestCode::GET_CONSUME_STATS => GetConsumeStats::reply(&reply).map(drop),
+        RequestCode::GET_CONSUMER_CONNECTION_LIST => GetConsumers::reply(&reply).map(drop),
+        RequestCode::GET_PRODUCER_CONNECTION_LIST => GetProducers::reply(&reply).map(drop),
+        RequestCode::GET_CONSUMER_LIST_BY_GROUP => GetMembers::reply(&reply).map(drop),
+        RequestCode::LOCK_BATCH_MQ => LockQueues::reply(&reply).map(drop),
+        RequestCode::QUERY_ASSIGNMENT => QueryAssignment::reply(&reply).map(drop),
+        RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => ResetGroup::reply(&reply).map(drop),
+        other => return Ok(Verdict::NotCovered(format!("answers to {other}"))),
+    };
+    match read {
+        Ok(()) if status == 0 => Ok(Verdict::Checked),
+        Err(RpcError::Refused { code, .. }) if code.0 == status && status != 0 => Ok(Verdict::Checked),
+        Ok(()) => Err(format!("read as good although its code is {status}")),
+        Err(error) => Err(error.to_string()),
+    }
+}

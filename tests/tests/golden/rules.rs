@@ -1,0 +1,194 @@
+//! Rules of the client that are pure functions: hashes, names, subscriptions, handles, tables of constants.
+
+use fusee_core::ids::{BrokerName, Group, Topic};
+use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
+use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets, RetryMark};
+use fusee_core::wire::rpc::send::RecallHandle;
+use fusee_core::wire::subscription::{java_hash, place_by_hash};
+use fusee_core::wire::{RequestCode, ResponseCode, Text};
+use serde_json::Value;
+
+use super::vector::{Checked, Vector, Verdict, same, text};
+
+fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items = items.into_iter().collect::<Vec<_>>();
+    items.sort();
+    items
+}
+
+pub(crate) fn subscription(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let topic = Topic::new("T").map_err(|error| error.to_string())?;
+    let expression = text(&input["expression"]).unwrap_or_default();
+    let ours = match input["type"].as_str() {
+        None | Some("TAG" | "") => SubscriptionEntry::tags(topic, &expression, 1).map_err(|error| error.to_string()),
+        Some("SQL92") if expression.is_empty() => Err("an empty SQL92 expression".to_owned()),
+        Some("SQL92") => Ok(SubscriptionEntry::sql(topic, Text::from(expression), 1)),
+        Some(other) => return Ok(Verdict::NotCovered(format!("expressions of the type {other}"))),
+    };
+    match ours {
+        Err(_) if vector.java_refused() => Ok(Verdict::Checked),
+        Err(error) => Err(format!("{error} where Java has a subscription")),
+        Ok(_) if vector.java_refused() => Err("a subscription where Java refuses".to_owned()),
+        Ok(entry) => {
+            same("subString", Some(entry.expression.as_str()), out["subString"].as_str())?;
+            let tags = out["tagsSet"].as_array().into_iter().flatten().filter_map(text);
+            same("tags", sorted(entry.tags.iter().map(ToString::to_string)), sorted(tags))?;
+            let codes = out["codeSet"].as_array().into_iter().flatten().filter_map(Value::as_i64);
+            same("codes", sorted(entry.codes.into_iter().map(i64::from)), sorted(codes))?;
+            Ok(Verdict::Checked)
+        }
+    }
+}
+
+pub(crate) fn tag_hash(vector: &Vector) -> Checked {
+    let tag = text(&vector.input()["tag"]).ok_or("no tag")?;
+    same("hash", Some(i64::from(java_hash(&tag))), vector.output().as_i64())?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn string_hash(vector: &Vector) -> Checked {
+    let string = text(&vector.input()["text"]).ok_or("no text")?;
+    same("hash", Some(i64::from(java_hash(&string))), vector.output().as_i64())?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn select_by_hash(vector: &Vector) -> Checked {
+    let input = vector.input();
+    let Some(argument) = input["arg"].as_str() else {
+        return Ok(Verdict::NotCovered("selection by what is no text".to_owned()));
+    };
+    let queues = input["queues"].as_u64().and_then(|count| usize::try_from(count).ok()).ok_or("no queues")?;
+    let ours = u64::try_from(place_by_hash(argument, queues)).ok();
+    same("place", ours, vector.output().as_u64())?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn names(vector: &Vector) -> Checked {
+    let out = vector.output();
+    let name = text(&vector.input()["text"]).unwrap_or_default();
+    let group = out["group"] == "ok";
+    same("a group", Group::new(&name).is_ok(), group && name.chars().count() <= 120)?;
+    let java = out["topic"] == "ok";
+    let derived = name.starts_with("%RETRY%") || name.starts_with("%DLQ%");
+    match Topic::new(&name) {
+        Ok(_) if java => Ok(Verdict::Checked),
+        // Java's client takes no longer names even of these, brokers do.
+        Ok(_) if derived && name.len() > 127 => Ok(Verdict::Checked),
+        Ok(_) => Err(format!("a topic where Java refuses: {name}")),
+        Err(_) if !java => Ok(Verdict::Checked),
+        Err(error) => Err(format!("{error} where Java has a topic")),
+    }
+}
+
+pub(crate) fn pop_handle(vector: &Vector) -> Checked {
+    let input = vector.input();
+    let long = |name: &str| input[name].as_i64().ok_or_else(|| format!("no {name}"));
+    let int = |name: &str| long(name).and_then(|value| i32::try_from(value).map_err(|error| error.to_string()));
+    let handle = PopHandle {
+        start: long("ckOffset")?,
+        pop_time: long("popTime")?,
+        invisible_ms: long("invisibleTime")?,
+        revive_queue: int("reviveQid")?,
+        mark: RetryMark::of(input["topic"].as_str().unwrap_or_default()),
+        broker: BrokerName::new(input["brokerName"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?,
+        queue: int("queueId")?,
+        offset: long("msgQueueOffset")?,
+    };
+    let java = vector.output()["with_offset"].as_str();
+    same("handle", Some(handle.to_string().as_str()), java)?;
+    same("read back", PopHandle::parse(java.unwrap_or_default()), Some(handle))?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn pop_handle_read(vector: &Vector) -> Checked {
+    let out = vector.output();
+    let string = text(&vector.input()["text"]).unwrap_or_default();
+    let Some(handle) = PopHandle::parse(&string) else {
+        return if out["getQueueOffset"].is_number() && out["split"].as_array().map(Vec::len) == Some(8) {
+            Err("no handle where Java reads one".to_owned())
+        } else {
+            Ok(Verdict::Checked)
+        };
+    };
+    same("start", Some(handle.start), out["getCkQueueOffset"].as_i64())?;
+    same("time", Some(handle.pop_time), out["getPopTime"].as_i64())?;
+    same("invisible", Some(handle.invisible_ms), out["getInvisibleTime"].as_i64())?;
+    same("broker", Some(handle.broker.as_str()), out["getBrokerName"].as_str())?;
+    same("offset", Some(handle.offset), out["getQueueOffset"].as_i64())?;
+    let input = vector.input();
+    if let (Some(topic), Some(group), Some(real)) =
+        (input["topic"].as_str(), input["group"].as_str(), out["realTopic"].as_str())
+    {
+        let topic = Topic::new(topic).map_err(|error| error.to_string())?;
+        let group = Group::new(group).map_err(|error| error.to_string())?;
+        same("real topic", handle.mark.topic(&group, &topic).as_str(), real)?;
+    }
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn pop_info(vector: &Vector) -> Checked {
+    let java = &vector.output()["offsets"];
+    let string = text(&vector.input()["text"]).unwrap_or_default();
+    if string.contains("qo") {
+        return Ok(Verdict::NotCovered("counts of ordered messages".to_owned()));
+    }
+    match PopOffsets::parse(&string) {
+        Err(_) if java.get("error").is_some() => {}
+        Err(error) => return Err(error.to_string()),
+        Ok(_) if java.get("error").is_some() => return Err("a list where Java refuses".to_owned()),
+        Ok(offsets) => {
+            same("entries", offsets.0.len(), java.as_object().map_or(0, serde_json::Map::len))?;
+            for ((mark, queue), ours) in offsets.0 {
+                let mark = ["0", "1", "2"][mark as usize];
+                let java = java[format!("{mark}@{queue}")].as_array().into_iter().flatten();
+                same("offsets", ours, java.filter_map(Value::as_i64).collect())?;
+            }
+        }
+    }
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn recall(vector: &Vector) -> Checked {
+    let (handle, plain) = if vector.kind() == "recall_build" {
+        (vector.output().as_str(), vector.input())
+    } else {
+        (vector.input()["text"].as_str(), vector.output())
+    };
+    let ours = RecallHandle::parse(handle.unwrap_or_default());
+    if vector.java_refused() {
+        same("a handle", ours, None)?;
+        return Ok(Verdict::Checked);
+    }
+    let ours = ours.ok_or("no handle where Java reads one")?;
+    same("topic", Some(ours.topic.as_str()), plain["topic"].as_str())?;
+    same("broker", Some(ours.broker.as_str()), plain["brokerName"].as_str())?;
+    same("due", Some(ours.due.as_str()), plain["timestamp"].as_str())?;
+    same("id", Some(ours.message_id.as_str()), plain["messageId"].as_str())?;
+    if vector.kind() == "recall_build" {
+        same("handle", Some(ours.to_string().as_str()), handle)?;
+    }
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn table(vector: &Vector) -> Checked {
+    let named = |code: &Value| code.as_i64().and_then(|code| i32::try_from(code).ok());
+    let id = vector.id();
+    let entries = vector.output().as_object().ok_or("no table")?;
+    let requests = id.contains("request-code");
+    if !requests && !id.contains("response-code") {
+        return Ok(Verdict::NotCovered(format!("the table {id}")));
+    }
+    for (name, code) in entries {
+        let Some(code) = named(code) else { continue };
+        let ours = if requests { RequestCode(code).name() } else { ResponseCode(code).name() };
+        // A code without a name here is kept as a number; one with a name must have Java's, one of them at least.
+        let java = entries.iter().filter(|(_, other)| named(other) == Some(code)).map(|(name, _)| name.as_str());
+        if let Some(ours) = ours
+            && !java.clone().any(|java| java == ours)
+        {
+            return Err(format!("{code} is {ours} here and {name} in Java"));
+        }
+    }
+    Ok(Verdict::Checked)
+}
