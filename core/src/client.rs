@@ -14,23 +14,24 @@ mod views;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::consumer::Consumer;
 use crate::cx::Cx;
-use crate::error::{CallError, CommitError, ConnectError, OpenError, RouteError, SendError};
+use crate::error::{CallError, CommitError, ConnectError, OpenError, RawError, RouteError, SendError};
 use crate::ids::{Address, ConnId, ConsumerId, Group, PeerId, ProducerId, Queue, Ticket, Topic};
-use crate::link::{Fate, Link, Outgoing};
+use crate::link::{Fate, Link, Outgoing, Purpose};
 use crate::producer::{Producers, Receipt};
 use crate::router::Router;
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
-use crate::wire::Frame;
+use crate::wire::{Frame, Request};
 
 use closing::Closing;
 pub use closing::Report;
 use config::{Config, PullConfig};
 use note::Note;
-use peers::{ConnState, Cut, Lost};
+use peers::{Connection, Cut, Lost};
 pub use views::{ConsumerMut, ProducerMut};
 
 /// What comes in.
@@ -80,6 +81,8 @@ pub enum Outcome {
     Room(Result<(), SendError>),
     /// Of a commit.
     Committed(Result<(), CommitError>),
+    /// Of [`Client::call`]: the reply as it came, whatever its code.
+    Answered(Result<Frame, RawError>),
     /// Of [`Client::close`].
     Closed(Report),
 }
@@ -124,7 +127,7 @@ impl Client {
             Input::Time => {}
             Input::Connected(conn) => {
                 if let Some(peer) = self.cx.connected(conn)
-                    && self.cx.peers.is_broker(peer)
+                    && self.cx.peers.is_member(peer)
                 {
                     self.beat(peer);
                 }
@@ -241,9 +244,27 @@ impl Client {
         self.producers.pending()
     }
 
-    /// The addresses this client knows, with what their connections are doing.
-    pub fn connections(&self) -> impl Iterator<Item = (&Address, ConnState)> {
-        self.cx.peers.ids().map(|id| (self.cx.peers.address(id), self.cx.peers.state(id)))
+    /// The connections of this client, as they are now.
+    pub fn connections(&self) -> impl Iterator<Item = Connection> + '_ {
+        self.cx.peers.connections()
+    }
+
+    /// Makes any request of any address, on this client's own connection to it; ends in [`Outcome::Answered`] with
+    /// whatever the peer answered, within `patience`.
+    pub fn call(&mut self, now: Instant, to: &Address, request: Request, patience: Duration, ticket: Ticket) {
+        self.advance_to(now);
+        if self.closing.has_begun() {
+            let closed = Outcome::Answered(Err(RawError { cause: CallError::Closed, sent: false }));
+            return self.cx.out.push_back(Output::Done(ticket, closed));
+        }
+        let peer = self.cx.peers.intern(to, true);
+        self.cx.call(peer, Purpose::Raw(ticket), request, Some(now + patience), false);
+        self.settle();
+    }
+
+    /// The addresses of the name servers, in the order they were given.
+    pub fn name_servers(&self) -> impl Iterator<Item = &Address> {
+        self.cx.config.name_servers.iter()
     }
 
     /// Checks the laws of every part. For tests and simulation, after every step.

@@ -34,13 +34,14 @@ pub(crate) struct Cx {
 impl Cx {
     pub(crate) fn new(config: Config, seed: u64, now: Instant, unix: UnixMillis) -> Self {
         let since_zero = i64::try_from(now.micros() / 1000).unwrap_or(i64::MAX);
+        let peers = Peers::new(config.connections.in_flight);
         Self {
             config,
             now,
             unix_origin: UnixMillis(unix.0.saturating_sub(since_zero)),
             rng: Rng::new(seed),
             timers: Timers::default(),
-            peers: Peers::default(),
+            peers,
             directory: Directory::default(),
             wanted: Vec::new(),
             suspects: Vec::new(),
@@ -58,6 +59,11 @@ impl Cx {
         if !self.suspects.contains(&peer) {
             self.suspects.push(peer);
         }
+    }
+
+    /// The connection that carries what concerns this queue at that address.
+    pub(crate) fn lane(&mut self, first: PeerId, queue: i32) -> PeerId {
+        self.peers.lane(first, queue, self.config.connections.per_broker.clamp(1, 64))
     }
 
     /// The id of a topic.

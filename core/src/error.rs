@@ -232,6 +232,16 @@ impl SendError {
     }
 }
 
+/// Why a request by its parts got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{cause}; the request {}", if *.sent { "may have been executed" } else { "was not sent" })]
+pub struct RawError {
+    /// What happened.
+    pub cause: CallError,
+    /// A byte of it reached the wire.
+    pub sent: bool,
+}
+
 /// Why a client did not come up.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

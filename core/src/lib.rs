@@ -120,9 +120,9 @@ pub mod time;
 mod timers;
 pub mod wire;
 
-pub use client::config::{Config, Position, PullConfig, SendConfig, StartFrom};
+pub use client::config::{Config, ConnectionConfig, Position, PullConfig, SendConfig, StartFrom};
 pub use client::note::{Note, Unexpected};
-pub use client::peers::{ConnState, Lost};
+pub use client::peers::{ConnState, Connection, Lost};
 pub use client::{Client, ConsumerMut, Input, Outcome, Output, ProducerMut, Report};
 pub use consumer::Pulled;
 pub use link::{Outgoing, What};

@@ -9,8 +9,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::ids::{ConsumerId, PeerId, QueueId, TopicId};
-use crate::limits::client as limits;
+use crate::ids::{ConsumerId, PeerId, QueueId, Ticket, TopicId};
 use crate::producer::SendId;
 use crate::slab::{Key, SHORT_MAX, Slab};
 use crate::time::Instant;
@@ -32,6 +31,10 @@ pub(crate) enum Purpose {
     Connect,
     /// A topic's route.
     Route(TopicId),
+    /// A request by its parts, for whoever holds the ticket.
+    Raw(Ticket),
+    /// Is a connection that carries no heartbeats alive?
+    Probe,
     /// An attempt of a send.
     Send(SendId),
     /// Where to begin reading a queue; of this generation of it.
@@ -119,7 +122,7 @@ pub(crate) enum Heard {
 }
 
 /// The requests of one connection, from before it is up until it is lost.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     calls: Slab<Call>,
     flying: Slab<Flying>,
@@ -131,12 +134,31 @@ pub(crate) struct Link {
     dialect: Option<Dialect>,
     version: Option<i32>,
     told_ready: bool,
+    /// Requests in flight before no more sends are taken.
+    bound: usize,
 }
 
 /// Of the brokers that answer with at least this version, binary headers are read (MQVersion V4_9_0).
 const BINARY_SINCE: i32 = 393;
 
 impl Link {
+    /// A link on which nothing was asked yet.
+    pub(crate) fn new(bound: usize) -> Self {
+        Self {
+            calls: Slab::default(),
+            flying: Slab::default(),
+            waiting: VecDeque::new(),
+            taken: 0,
+            held: 0,
+            forgotten: 0,
+            heard_at: Instant::ZERO,
+            dialect: None,
+            version: None,
+            told_ready: false,
+            bound: bound.max(1),
+        }
+    }
+
     /// Puts a request behind what waits already.
     pub(crate) fn call(&mut self, purpose: Purpose, request: Request, held: bool) -> Key {
         let call = Call { purpose, timer: None, request: Some(request), taken: None, held };
@@ -166,8 +188,7 @@ impl Link {
     }
 
     fn may_take(&self) -> bool {
-        !self.waiting.is_empty()
-            && (self.in_flight() < limits::IN_FLIGHT_PER_CONNECTION || self.first_is_not_a_send())
+        !self.waiting.is_empty() && (self.in_flight() < self.bound || self.first_is_not_a_send())
     }
 
     fn first_is_not_a_send(&self) -> bool {
@@ -296,6 +317,11 @@ impl Link {
     /// When a frame last came.
     pub(crate) fn heard_at(&self) -> Instant {
         self.heard_at
+    }
+
+    /// Requests that wait to be taken, about.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Nothing is left to do or to wait for.

@@ -188,6 +188,7 @@ impl Producers {
         let has_other =
             matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, queue.broker);
         let request = request(cx, &self.members[&sending.producer].group, sending, queue);
+        let peer = cx.lane(peer, queue.queue);
         let call = cx.call(peer, Purpose::Send(id), request, None, false);
         let attempts_left = cx.config.send.attempts.saturating_sub(sending.attempts).max(1);
         let share = sending.deadline.since(cx.now) / attempts_left;

@@ -70,7 +70,7 @@ pub(crate) struct Router {
 }
 
 /// The topic whose route stands in for that of a topic to be created, and which every name server can be asked for.
-fn template() -> Topic {
+pub(crate) fn template() -> Topic {
     Topic::new(TEMPLATE_TOPIC).expect("a constant that is a topic name")
 }
 

@@ -8,9 +8,9 @@
 use alloc::vec::Vec;
 
 use crate::client::Client;
-use crate::client::Output;
 use crate::client::note::{Note, Unexpected};
-use crate::error::{CallError, LostWhy};
+use crate::client::{Outcome, Output};
+use crate::error::{CallError, LostWhy, RawError};
 use crate::ids::{ConnId, Group, PeerId};
 use crate::limits::client as limits;
 use crate::link::{Heard, Purpose};
@@ -108,6 +108,10 @@ impl Client {
                 }
             }
             Purpose::Unregister => self.closing.told(true),
+            Purpose::Probe => drop(self.probes.remove(&peer)),
+            Purpose::Raw(ticket) => {
+                self.cx.out.push_back(Output::Done(ticket, Outcome::Answered(Ok(frame))));
+            }
         }
     }
 
@@ -145,7 +149,11 @@ impl Client {
                     consumer.handle_committed(cx, queue, Err(error));
                 }
             }
-            Purpose::Heartbeat => {
+            Purpose::Raw(ticket) => {
+                let outcome = Outcome::Answered(Err(RawError { cause: error, sent }));
+                self.cx.out.push_back(Output::Done(ticket, outcome));
+            }
+            Purpose::Heartbeat | Purpose::Probe => {
                 let timed_out = matches!(error, CallError::TimedOut { .. });
                 self.cx.out.push_back(Output::Note(Note::Heartbeat(error)));
                 if timed_out {
@@ -213,12 +221,21 @@ impl Client {
             let cuts = self.cx.hang_up(peer, LostWhy::Silent);
             return self.cut(cuts);
         }
-        if self.cx.peers.is_broker(peer)
-            && self.cx.conn_up(peer).is_some()
-            && !self.probes.contains_key(&peer)
+        if !self.cx.peers.is_broker(peer)
+            || self.cx.conn_up(peer).is_none()
+            || self.probes.contains_key(&peer)
         {
-            self.beat(peer);
+            return;
         }
+        if self.cx.peers.is_member(peer) {
+            return self.beat(peer);
+        }
+        // A broker answers a name server's request with "not supported", which is life. A heartbeat here would make
+        // it list us twice.
+        self.probes.insert(peer, self.cx.now);
+        let deadline = self.cx.now + limits::CALL_DEADLINE;
+        let request = Request::from(GetRoute { topic: crate::router::template() });
+        self.cx.call(peer, Purpose::Probe, request, Some(deadline), false);
     }
 
     fn heartbeat_data(&self) -> Heartbeat {
@@ -258,7 +275,7 @@ impl Client {
 
     /// Tells every broker we are connected to that a group has no member here any more.
     pub(super) fn unregister(&mut self, producer: Option<&Group>, consumer: Option<&Group>) {
-        let brokers: Vec<PeerId> = self.cx.peers.up().filter(|peer| self.cx.peers.is_broker(*peer)).collect();
+        let brokers: Vec<PeerId> = self.cx.peers.up().filter(|peer| self.cx.peers.is_member(*peer)).collect();
         for peer in &brokers {
             let request = Unregister {
                 client: self.cx.config.client_id.clone(),

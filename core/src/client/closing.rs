@@ -9,6 +9,7 @@ use crate::client::{Client, Outcome, Output};
 use crate::error::LostWhy;
 use crate::ids::{ConsumerId, PeerId, Ticket};
 use crate::limits::client as limits;
+use crate::link::Purpose;
 use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
 
@@ -176,8 +177,11 @@ impl Client {
         self.cx.timers.disarm(&mut self.closing.timer);
         let peers: Vec<PeerId> = self.cx.peers.ids().collect();
         for peer in peers {
-            drop(self.cx.hang_up(peer, LostWhy::Closed)); // their owners have ended already
-            self.cx.silence(peer);
+            let mut cuts = self.cx.hang_up(peer, LostWhy::Closed);
+            cuts.extend(self.cx.silence(peer));
+            // The owners of all others have ended already.
+            cuts.retain(|cut| matches!(cut.purpose, Purpose::Raw(_)));
+            self.cut(cuts);
         }
         self.cx.wanted.clear();
         self.cx.suspects.clear();

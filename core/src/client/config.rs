@@ -17,6 +17,8 @@ pub struct Config {
     pub client_id: ClientId,
     /// How sends behave.
     pub send: SendConfig,
+    /// How connections behave.
+    pub connections: ConnectionConfig,
     /// How long `connect` looks for one name server that answers. Default 5 s.
     pub connect_deadline: Duration,
     /// How often routes in use are asked for again. Default 30 s.
@@ -35,6 +37,7 @@ impl Config {
             name_servers,
             client_id,
             send: SendConfig::default(),
+            connections: ConnectionConfig::default(),
             connect_deadline: limits::CONNECT_DEADLINE,
             route_refresh: limits::ROUTE_REFRESH,
             heartbeat: limits::HEARTBEAT,
@@ -64,6 +67,40 @@ impl Default for SendConfig {
             attempts: limits::SEND_ATTEMPTS,
             admitted_messages: limits::ADMITTED_MESSAGES,
             admitted_bytes: limits::ADMITTED_BYTES,
+        }
+    }
+}
+
+/// How connections behave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionConfig {
+    /// Time for one to come up, name look-up included. Default 3 s.
+    pub dial_deadline: Duration,
+    /// The first pause between attempts that fail; it doubles, with full jitter. Default 50 ms.
+    pub backoff_min: Duration,
+    /// The longest such pause. Default 2 s.
+    pub backoff_max: Duration,
+    /// Requests taken and unanswered on one connection before it takes no more sends. Default 4,096.
+    pub in_flight: usize,
+    /// Connections to each broker, 1 to 64. A queue's requests always use the same one; the first carries heartbeats,
+    /// farewells, and what brokers ask. Default 1.
+    pub per_broker: u32,
+    /// Close a connection on which nothing came or waited for so long. Default: never.
+    pub idle_close: Option<Duration>,
+    /// Replace a connection of this age by a new one; what is in flight on the old one is waited for. Default: never.
+    pub life_max: Option<Duration>,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            dial_deadline: limits::DIAL_DEADLINE,
+            backoff_min: limits::BACKOFF_MIN,
+            backoff_max: limits::BACKOFF_MAX,
+            in_flight: limits::IN_FLIGHT_PER_CONNECTION,
+            per_broker: 1,
+            idle_close: None,
+            life_max: None,
         }
     }
 }

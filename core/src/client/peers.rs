@@ -10,6 +10,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::client::Output;
+use crate::client::config::ConnectionConfig;
 use crate::client::note::Note;
 use crate::cx::Cx;
 use crate::error::{CallError, LostWhy};
@@ -43,6 +44,29 @@ pub enum ConnState {
     Backoff,
 }
 
+/// One connection, or the place of one, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Whom it is to.
+    pub address: Address,
+    /// Whether that is a broker; else it is a name server.
+    pub broker: bool,
+    /// Which of the connections to that address, from 0.
+    pub lane: u32,
+    /// What it is doing.
+    pub state: ConnState,
+    /// Since when.
+    pub since: Instant,
+    /// Requests taken and unanswered, pulls that may be held included.
+    pub in_flight: usize,
+    /// Requests that wait to be taken.
+    pub waiting: usize,
+    /// How often it came up.
+    pub ups: u64,
+    /// Why it ended last.
+    pub last_lost: Option<LostWhy>,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     Idle,
@@ -56,7 +80,12 @@ enum State {
 pub(crate) struct Peer {
     pub(crate) address: Address,
     is_broker: bool,
+    /// Which of the connections to this address; only the first knows the others.
+    lane: u32,
+    lanes: Vec<PeerId>,
     state: State,
+    since: Instant,
+    ups: u64,
     link: Link,
     /// Which link this is: distinguishes the requests of different connections.
     link_number: u32,
@@ -86,8 +115,9 @@ struct Draining {
 }
 
 /// All addresses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peers {
+    bound: usize,
     draining: BTreeMap<ConnId, Draining>,
     list: Vec<Peer>,
     by_address: BTreeMap<Address, PeerId>,
@@ -96,24 +126,82 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
+    /// None yet; `bound` is what one connection may have in flight.
+    pub(crate) fn new(bound: usize) -> Self {
+        Self {
+            bound,
+            draining: BTreeMap::new(),
+            list: Vec::new(),
+            by_address: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            next_conn: 0,
+        }
+    }
+
     /// The id of an address.
     pub(crate) fn intern(&mut self, address: &Address, is_broker: bool) -> PeerId {
         if let Some(id) = self.by_address.get(address) {
             return *id;
         }
+        let id = self.add(address, is_broker, 0);
+        self.by_address.insert(address.clone(), id);
+        id
+    }
+
+    fn add(&mut self, address: &Address, is_broker: bool, lane: u32) -> PeerId {
         let id = PeerId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
         self.list.push(Peer {
             address: address.clone(),
             is_broker,
+            lane,
+            lanes: Vec::new(),
             state: State::Idle,
-            link: Link::default(),
+            since: Instant::ZERO,
+            ups: 0,
+            link: Link::new(self.bound),
             link_number: 0,
             timer: None,
             failures: 0,
             last_lost: None,
         });
-        self.by_address.insert(address.clone(), id);
         id
+    }
+
+    /// Which of `lanes` connections to that address carries what concerns this queue: always the same one.
+    pub(crate) fn lane(&mut self, first: PeerId, queue: i32, lanes: u32) -> PeerId {
+        let lane = queue.unsigned_abs().checked_rem(lanes).unwrap_or(0);
+        let Some(place) = (lane as usize).checked_sub(1) else { return first };
+        while self.get(first).lanes.len() <= place {
+            let address = self.get(first).address.clone();
+            let next = u32::try_from(self.get(first).lanes.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let id = self.add(&address, true, next);
+            self.get_mut(first).lanes.push(id);
+        }
+        self.get(first).lanes.get(place).copied().unwrap_or(first)
+    }
+
+    /// Whether this is the connection that its broker knows our groups by.
+    pub(crate) fn is_member(&self, id: PeerId) -> bool {
+        let peer = self.get(id);
+        peer.is_broker && peer.lane == 0
+    }
+
+    /// Every connection, in the order its address was met.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = Connection> + '_ {
+        self.ids().map(|id| {
+            let peer = self.get(id);
+            Connection {
+                address: peer.address.clone(),
+                broker: peer.is_broker,
+                lane: peer.lane,
+                state: self.state(id),
+                since: peer.since,
+                in_flight: peer.link.unanswered(),
+                waiting: peer.link.waiting(),
+                ups: peer.ups,
+                last_lost: peer.last_lost.clone(),
+            }
+        })
     }
 
     pub(crate) fn address(&self, id: PeerId) -> &Address {
@@ -323,9 +411,9 @@ impl Cx {
         let conn = ConnId(self.peers.next_conn);
         self.peers.next_conn += 1;
         self.peers.conns.insert(conn, id);
-        let deadline = self.now + limits::DIAL_DEADLINE;
+        let deadline = self.now + self.config.connections.dial_deadline;
         let peer = &mut self.peers.list[id.0 as usize];
-        peer.state = State::Dialing(conn);
+        (peer.state, peer.since) = (State::Dialing(conn), self.now);
         self.timers.rearm(&mut peer.timer, deadline, Alarm::Peer(id));
         self.out.push_back(Output::Dial(conn, peer.address.clone()));
     }
@@ -337,23 +425,29 @@ impl Cx {
         if !matches!(peer.state, State::Dialing(dialing) if dialing == conn) {
             return None;
         }
-        peer.state = State::Up(conn);
+        (peer.state, peer.since) = (State::Up(conn), self.now);
+        peer.ups += 1;
         self.timers.disarm(&mut peer.timer);
+        let ConnectionConfig { idle_close, life_max, .. } = self.config.connections;
+        if let Some(look) = idle_close.into_iter().chain(life_max).min() {
+            self.timers.rearm(&mut peer.timer, self.now + look, Alarm::Peer(id));
+        }
         self.out.push_back(Output::Note(Note::Connected(peer.address.clone())));
         self.tell_ready(id, conn);
         Some(id)
     }
 
-    /// The server at the other end goes away: what it has is waited for, everything else goes over a new connection.
+    /// The server at the other end goes away, or the connection is to be replaced: what it has is waited for, everything else goes over a new connection.
     /// Returns what was not handed over yet. (Java: `NettyRemotingClient`, code `GO_AWAY`.)
     pub(crate) fn drain(&mut self, conn: ConnId) -> Vec<Cut> {
         let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
         let peer = &mut self.peers.list[id.0 as usize];
-        let mut link = core::mem::take(&mut peer.link);
+        let mut link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
         let waiting = link.withdraw();
         let link_number = peer.link_number;
         peer.link_number = peer.link_number.wrapping_add(1);
-        peer.state = State::Idle;
+        (peer.state, peer.since) = (State::Idle, self.now);
+        self.timers.disarm(&mut peer.timer);
         self.out.push_back(Output::Note(Note::GoAway(peer.address.clone())));
         self.peers.draining.insert(conn, Draining { peer: id, link, link_number });
         self.end_drain(conn);
@@ -379,14 +473,15 @@ impl Cx {
         }
         let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
         let peer = &mut self.peers.list[id.0 as usize];
-        let link = core::mem::take(&mut peer.link);
+        let link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
         peer.link_number = peer.link_number.wrapping_add(1);
         peer.failures = peer.failures.saturating_add(1);
         peer.last_lost = Some(lost.why.clone());
         self.out.push_back(Output::Note(Note::Lost(peer.address.clone(), lost.why.clone())));
-        let doubling = limits::BACKOFF_MIN.saturating_mul(1 << (peer.failures - 1).min(16));
-        let pause = self.rng.jitter(doubling.min(limits::BACKOFF_MAX));
-        peer.state = State::Backoff;
+        let ConnectionConfig { backoff_min, backoff_max, .. } = self.config.connections;
+        let doubling = backoff_min.saturating_mul(1 << (peer.failures - 1).min(16));
+        let pause = self.rng.jitter(doubling.min(backoff_max));
+        (peer.state, peer.since) = (State::Backoff, self.now);
         self.timers.rearm(&mut peer.timer, self.now + pause, Alarm::Peer(id));
         self.cut_off(id, link, lost)
     }
@@ -413,7 +508,28 @@ impl Cx {
             State::Dialing(_) => return self.hang_up(id, LostWhy::TimedOut),
             State::Backoff if self.peers.get(id).link.is_idle() => self.peers.get_mut(id).state = State::Idle,
             State::Backoff => self.dial(id),
-            State::Idle | State::Up(_) => {}
+            State::Up(conn) => return self.look_at_age(id, conn),
+            State::Idle => {}
+        }
+        Vec::new()
+    }
+
+    /// A connection may be old enough to be replaced, or idle for long enough to be closed.
+    fn look_at_age(&mut self, id: PeerId, conn: ConnId) -> Vec<Cut> {
+        let ConnectionConfig { idle_close, life_max, .. } = self.config.connections;
+        let peer = &mut self.peers.list[id.0 as usize];
+        let old_at = life_max.map(|life| peer.since + life);
+        let idle_at = idle_close.map(|idle| peer.link.heard_at().max(peer.since) + idle);
+        if old_at.is_some_and(|at| at <= self.now)
+            || idle_at.is_some_and(|at| at <= self.now) && peer.link.is_idle()
+        {
+            return self.drain(conn);
+        }
+        // An idle time that passed while something waits is looked at again a moment later.
+        let soon = self.now + limits::CALL_DEADLINE;
+        let next = old_at.into_iter().chain(idle_at.map(|at| if at <= self.now { soon } else { at })).min();
+        if let Some(next) = next {
+            self.timers.rearm(&mut peer.timer, next, Alarm::Peer(id));
         }
         Vec::new()
     }
@@ -423,22 +539,23 @@ impl Cx {
         self.peers.get_mut(id).failures = 0;
     }
 
-    /// Nothing will be asked of this peer any more.
-    pub(crate) fn silence(&mut self, id: PeerId) {
+    /// Nothing will be asked of this peer any more. Returns what was on its connections or waited for one.
+    pub(crate) fn silence(&mut self, id: PeerId) -> Vec<Cut> {
+        let closed = Lost { why: LostWhy::Closed, started: u64::MAX - 1 };
         let going: Vec<ConnId> =
             self.peers.draining.iter().filter(|(_, d)| d.peer == id).map(|(conn, _)| *conn).collect();
+        let mut cuts = Vec::new();
         for conn in going {
             self.out.push_back(Output::Hangup(conn));
-            drop(self.lost(conn, &Lost { why: LostWhy::Closed, started: 0 }));
+            cuts.extend(self.lost(conn, &closed));
         }
         let peer = &mut self.peers.list[id.0 as usize];
         self.timers.disarm(&mut peer.timer);
         peer.state = State::Idle;
-        let link = core::mem::take(&mut peer.link);
+        let link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
         peer.link_number = peer.link_number.wrapping_add(1);
-        for (mut call, _) in link.into_calls(0) {
-            self.timers.disarm(&mut call.timer);
-        }
+        cuts.extend(self.cut_off(id, link, &closed));
+        cuts
     }
 
     pub(crate) fn link_mut(&mut self, id: PeerId) -> &mut Link {

@@ -37,6 +37,7 @@ impl Consumer {
             // Its broker is in no route yet: the route's arrival or the pause ends this.
             return self.pause(cx, id, limits::PULL_PAUSE);
         };
+        let peer = cx.lane(peer, id.queue);
         if let Some(next) = assigned.next {
             return self.pull(cx, id, peer, next);
         }

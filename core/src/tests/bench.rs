@@ -35,6 +35,7 @@ pub(super) struct Bench {
     /// Heartbeats are answered by themselves.
     pub(super) answers_heartbeats: bool,
     heartbeats: Vec<(ConnId, i32)>,
+    pub(super) heartbeat_conns: alloc::collections::BTreeSet<ConnId>,
     tickets: u64,
 }
 
@@ -68,6 +69,7 @@ impl Bench {
             auto_take: true,
             answers_heartbeats: true,
             heartbeats: Vec::new(),
+            heartbeat_conns: alloc::collections::BTreeSet::new(),
             tickets: 0,
         }
     }
@@ -125,6 +127,7 @@ impl Bench {
             match &outgoing.what {
                 What::Call(Request::Heartbeat(_)) if self.answers_heartbeats => {
                     self.heartbeats.push((conn, outgoing.opaque));
+                    self.heartbeat_conns.insert(conn);
                 }
                 What::Call(_) | What::Answer(_) => self.taken.push_back((conn, outgoing)),
             }

@@ -159,3 +159,77 @@ fn a_server_that_goes_away_gets_nothing_more_and_what_it_has_is_waited_for() {
     assert_eq!(bench.sent(slow).as_ref().expect("stored").offset, 4);
     assert!(bench.hung_up.contains(&conn), "nothing is awaited any more");
 }
+
+#[test]
+fn a_queue_keeps_to_one_of_several_connections_and_the_first_alone_carries_heartbeats() {
+    let mut bench = Bench::with(|config| config.connections.per_broker = 3);
+    let producer = bench.producer();
+    let mut by_queue = alloc::collections::BTreeMap::new();
+    for n in 0..12 {
+        bench.send(producer);
+        if n == 0 {
+            bench.answer_route(&["a"]);
+        }
+        let (conn, opaque, request) = bench.request().expect("a send");
+        let crate::wire::Request::Send(send) = request else { panic!("{request:?}") };
+        assert_eq!(*by_queue.entry(send.queue).or_insert(conn), conn, "one queue, one connection");
+        bench.store(conn, opaque, n);
+    }
+    let lanes: alloc::collections::BTreeSet<_> = by_queue.values().collect();
+    assert_eq!(lanes.len(), 3);
+    assert_eq!(bench.heartbeat_conns.len(), 1);
+}
+
+#[test]
+fn an_old_connection_is_replaced_without_a_loss_and_an_idle_one_closed() {
+    let mut bench = Bench::with(|config| config.connections.life_max = Some(Duration::from_secs(60)));
+    let producer = bench.producer();
+    bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (old, opaque, _) = bench.request().expect("the send");
+    bench.store(old, opaque, 0);
+    bench.pass(Duration::from_secs(59));
+    assert!(!bench.hung_up.contains(&old));
+    bench.pass(Duration::from_secs(2));
+    assert!(bench.hung_up.contains(&old), "nothing was in flight on it");
+
+    let mut bench = Bench::with(|config| config.connections.idle_close = Some(Duration::from_secs(40)));
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let (conn, opaque, _) = bench.request().expect("a route request");
+    bench.reply(conn, opaque, 17, &[], "");
+    bench.pass(Duration::from_secs(39));
+    assert!(bench.hung_up.is_empty());
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.hung_up, [conn]);
+}
+
+#[test]
+fn a_raw_request_ends_with_whatever_the_peer_answers_or_with_what_happened() {
+    let mut bench = Bench::new();
+    let address = Address::new("a:1").expect("an address");
+    let raw = crate::wire::RawRequest {
+        code: 28,
+        fields: crate::wire::Fields::default(),
+        body: bytes::Bytes::new(),
+    };
+    let [good, bad, late] = [bench.ticket(), bench.ticket(), bench.ticket()];
+    for ticket in [good, bad, late] {
+        let request = crate::wire::Request::Raw(raw.clone().into());
+        bench.client.call(bench.now, &address, request, Duration::from_secs(1), ticket);
+    }
+    bench.drain();
+    let (conn, opaque, _) = bench.request().expect("a raw request");
+    bench.reply(conn, opaque, 3, &[], "no");
+    assert!(matches!(bench.done.get(&good), Some(Outcome::Answered(Ok(frame))) if frame.header.code == 3));
+    bench.pass(Duration::from_secs(1));
+    assert!(matches!(bench.done.get(&bad), Some(Outcome::Answered(Err(error))) if error.sent));
+    assert!(matches!(bench.done.get(&late), Some(Outcome::Answered(Err(_)))));
+    let open = bench.ticket();
+    let request = crate::wire::Request::Raw(raw.into());
+    bench.client.call(bench.now, &address, request, Duration::from_secs(9), open);
+    bench.client.abandon(bench.now);
+    bench.drain();
+    assert!(matches!(bench.done.get(&open), Some(Outcome::Answered(Err(_)))), "S4");
+}
