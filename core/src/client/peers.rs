@@ -230,7 +230,7 @@ impl Peers {
 
     fn draining_link(&mut self, call: CallId) -> Option<(ConnId, &mut Link)> {
         let of_call = |d: &&mut Draining| d.peer == call.peer && d.link_number == call.link;
-        let found = self.draining.iter_mut().find(|(_, draining)| of_call(&draining));
+        let found = self.draining.iter_mut().find(|(_, draining)| of_call(draining));
         found.map(|(conn, draining)| (*conn, &mut draining.link))
     }
 

@@ -314,7 +314,7 @@ impl World {
 
     fn state_of(&self, at: usize, address: &str) -> Option<ConnState> {
         let core = self.clients[at].core.as_ref()?;
-        core.connections().find(|(of, _)| of.as_str() == address).map(|(_, state)| state)
+        core.connections().find(|of| of.address.as_str() == address).map(|of| of.state)
     }
 
     /// R7: the next attempt comes within the back-off that the failures so far allow.
@@ -866,7 +866,7 @@ impl World {
         let Some(core) = process.core.take() else { return };
         core.check();
         let (pending, next) = (core.pending_sends(), core.next_alarm());
-        let busy = core.connections().any(|(_, state)| state != ConnState::Idle);
+        let busy = core.connections().any(|of| of.state != ConnState::Idle);
         let mut core = core;
         let mut left = Vec::new();
         loop {
