@@ -55,10 +55,19 @@ pub struct Pulled {
 enum Goal {
     /// At the group's stored offset.
     Stored,
+    /// An old broker said 0, which it also says when the group has none: its whole table tells.
+    Doubted,
     /// The group has none for this queue; where to begin depends on whether it has one for others of the topic.
     Undecided,
     /// There.
     To(Position),
+}
+
+impl Goal {
+    /// Whether it is still open if the group has an offset.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Stored | Self::Doubted)
+    }
 }
 
 /// What holds a queue, or what it is doing.
@@ -403,10 +412,8 @@ impl Consumer {
                     assert!(!self.chunks.is_empty(), "L7: {id:?} waits for something to be taken");
                 }
                 Step::Waits(Waits::Others) => {
-                    let others = self
-                        .queues
-                        .iter()
-                        .any(|(other, a)| other.topic == id.topic && a.goal == Goal::Stored);
+                    let others =
+                        self.queues.iter().any(|(other, a)| other.topic == id.topic && a.goal.is_open());
                     assert!(others, "L7: {id:?} waits for queues that do not know where they begin");
                 }
             }

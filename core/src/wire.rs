@@ -42,7 +42,7 @@ pub use pushed::Pushed;
 pub use request::{Answer, Encoded, RawRequest, Request};
 pub use route::{GetRoute, Route, RouteBroker, RouteQueue};
 pub use rpc::heartbeat::{ConsumerEntry, Heartbeat, SubscriptionEntry, Unregister};
-pub use rpc::offsets::{MaxOffset, MinOffset, QueryOffset, SearchOffset, UpdateOffset};
+pub use rpc::offsets::{MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset};
 pub use rpc::pull::{PullMessage, PullReply, PullStatus};
 pub use rpc::send::{Durability, MessageId, SendMessage, SendReply};
 pub use rpc::{Malformed, Rpc, RpcError};

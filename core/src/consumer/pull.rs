@@ -23,8 +23,11 @@ use crate::timers::Alarm;
 use crate::wire::rpc::pull::flags;
 use crate::wire::{
     Frame, MaxOffset, MinOffset, PullMessage, PullReply, PullStatus, QueryOffset, Request, ResponseCode, Rpc,
-    SearchOffset, Text,
+    SearchOffset, StoredOffsets, Text,
 };
+
+/// MQVersion V5_0_0.
+const FIRST_OF_LINE_5: i32 = 413;
 
 use super::{Chunk, Consumer, Goal, Pulled, Step, Waits};
 
@@ -53,6 +56,7 @@ impl Consumer {
                 let group = self.config.group.clone();
                 QueryOffset { group, topic, broker, queue, zero_if_missing: Some(false) }.into()
             }
+            Goal::Doubted => StoredOffsets.into(),
             Goal::To(Position::Begin | Position::Offset(_)) => MinOffset { topic, broker, queue }.into(),
             Goal::To(Position::End) => MaxOffset { topic, broker, queue }.into(),
             Goal::To(Position::Time(time)) => {
@@ -104,11 +108,32 @@ impl Consumer {
         else {
             return;
         };
-        let stored = assigned.goal == Goal::Stored;
+        let goal = assigned.goal;
         let offset = result.and_then(|frame| {
-            let offset = if stored { QueryOffset::reply(frame) } else { MinOffset::reply(frame).map(Some) };
-            offset.map_err(|error| CallError::from_rpc(cx.peers.address(from), error))
+            let offset = match goal {
+                Goal::Stored => QueryOffset::reply(frame),
+                Goal::Doubted => StoredOffsets::reply(frame)
+                    .map(|table| table.get(cx.directory.topic_name(id.topic), &self.config.group, id.queue)),
+                Goal::Undecided | Goal::To(_) => MinOffset::reply(frame).map(Some),
+            };
+            let offset = offset.map_err(|error| CallError::from_rpc(cx.peers.address(from), error))?;
+            Ok((offset, frame.header.version))
         });
+        // Java: `ConsumerOffsetManager`; brokers before 5.0 answer 0 for groups, topics and queues they never heard of.
+        let (offset, doubt) = match offset {
+            Ok((offset, version)) => {
+                let zero = goal == Goal::Stored && offset == Some(0) && version < FIRST_OF_LINE_5;
+                (Ok(offset), zero && self.config.from != StartFrom::First)
+            }
+            // Not everybody may ask for the whole table. Then the 0 is believed: reading again is better than skipping.
+            Err(CallError::Refused { .. }) if goal == Goal::Doubted => (Ok(Some(0)), false),
+            Err(error) => (Err(error), false),
+        };
+        if doubt {
+            assigned.goal = Goal::Doubted;
+            return self.advance(cx, id);
+        }
+        let of_group = goal.is_open();
         match offset {
             Err(error) => {
                 self.troubled(cx, id, error);
@@ -118,7 +143,7 @@ impl Consumer {
                 if let Goal::To(Position::Time(time)) = assigned.goal {
                     assigned.not_before = Some(time);
                 }
-                if !stored
+                if !of_group
                     && let Goal::To(Position::Begin | Position::End | Position::Time(_)) = assigned.goal
                 {
                     assigned.goal = Goal::To(Position::Offset(offset.max(0)));
@@ -150,7 +175,7 @@ impl Consumer {
             return;
         }
         let any_known = of_topic().any(|(id, _)| self.commits.is_known(*id));
-        let all_answered = of_topic().all(|(_, a)| a.goal != Goal::Stored);
+        let all_answered = of_topic().all(|(_, a)| !a.goal.is_open());
         let goal = match self.config.from {
             StartFrom::First => Position::Begin,
             _ if any_known => Position::Begin,

@@ -297,3 +297,25 @@ fn a_closed_consumer_commits_leaves_its_group_and_is_gone() {
     assert!(bench.request_of(|r| matches!(r, Request::Unregister(_))).is_some(), "it leaves");
     assert!(bench.client.consumer(id).is_closed());
 }
+
+#[test]
+fn an_old_broker_that_says_zero_is_asked_whether_the_group_has_an_offset_at_all() {
+    for (table, first) in [(r#"{"orders@readers":{0:0}}"#, Some(0)), (r#"{"orders@other":{0:4}}"#, None)] {
+        let (mut bench, _) = reading(StartFrom::Last, false, &[0]);
+        let (conn, opaque, _) = bench
+            .request_of(|r| matches!(r, Request::QueryOffset(_)))
+            .expect("a query for the stored offset");
+        bench.reply_of(401, conn, opaque, 0, &[("offset", "0")], Bytes::new());
+        let (conn, opaque, _) = bench
+            .request_of(|r| matches!(r, Request::StoredOffsets(_)))
+            .expect("a query for the whole table");
+        bench.reply(conn, opaque, 0, &[], &alloc::format!(r#"{{"offsetTable":{table}}}"#));
+        match first {
+            Some(offset) => assert_eq!(bench.next_pull().2, offset),
+            None => assert!(
+                bench.request_of(|r| matches!(r, Request::MaxOffset(_))).is_some(),
+                "it begins at the end"
+            ),
+        }
+    }
+}

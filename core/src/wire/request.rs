@@ -19,7 +19,9 @@ use super::rpc::admin::{
 };
 use super::rpc::consume::{LockQueues, QueryAssignment, SendBack, SetRequestMode, UnlockQueues};
 use super::rpc::heartbeat::{CheckSubscription, GetMembers, Heartbeat, Unregister};
-use super::rpc::offsets::{EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, UpdateOffset};
+use super::rpc::offsets::{
+    EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset,
+};
 use super::rpc::pop::{AckMessage, BatchAck, ChangeInvisibleTime, Notification, PeekMessage, PopMessage};
 use super::rpc::pull::PullMessage;
 use super::rpc::query::{QueryMessage, ViewMessage};
@@ -131,6 +133,8 @@ requests! {
     QueryOffset(QueryOffset);
     /// Stores a group's offset of a queue.
     UpdateOffset(UpdateOffset);
+    /// Asks for every offset of every group.
+    StoredOffsets(StoredOffsets);
     /// Asks for messages with a key.
     QueryMessage(QueryMessage);
     /// Asks for the message at a place.

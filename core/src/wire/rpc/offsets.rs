@@ -7,9 +7,15 @@
 //! `GetEarliestMsgStoretimeRequestHeader`; wire.md §3.3.
 
 use super::record::{record, rpc};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use serde::Deserialize;
+
 use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
+use crate::wire::body;
 use crate::wire::codes::{RequestCode, ResponseCode};
 use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::frame::Frame;
@@ -129,4 +135,53 @@ rpc! {
 fn offset(frame: &Frame) -> Result<i64, RpcError> {
     success(frame)?;
     frame.header.fields.required_int("offset")
+}
+
+/// Asks a broker for every offset of every group it has (43).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredOffsets;
+
+impl Rpc for StoredOffsets {
+    const CODE: i32 = RequestCode::GET_ALL_CONSUMER_OFFSET.0;
+    type Reply = OffsetTable;
+
+    fn fields(&self, _: &mut impl FieldSink) {}
+
+    fn read(_: &Frame) -> Result<Self, RpcError> {
+        Ok(Self)
+    }
+
+    fn reply(frame: &Frame) -> Result<OffsetTable, RpcError> {
+        success(frame)?;
+        Ok(body::parse_admin(&frame.body)?)
+    }
+}
+
+/// Every offset a broker has (Java `ConsumerOffsetSerializeWrapper`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OffsetTable {
+    offset_table: BTreeMap<String, BTreeMap<i32, i64>>,
+}
+
+impl OffsetTable {
+    /// The offset of this group in that queue, if the broker has one.
+    #[must_use]
+    pub fn get(&self, topic: &Topic, group: &Group, queue: i32) -> Option<i64> {
+        self.offset_table.get(&format!("{topic}@{group}"))?.get(&queue).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_table_tells_zero_from_nothing() {
+        let text = br#"{"dataVersion":{"counter":1},"offsetTable":{"t@g":{0:0,1:7}}}"#;
+        let table: OffsetTable = body::parse_admin(text).unwrap();
+        let (topic, group) = (Topic::new("t").unwrap(), Group::new("g").unwrap());
+        assert_eq!([0, 1, 2].map(|queue| table.get(&topic, &group, queue)), [Some(0), Some(7), None]);
+        assert_eq!(table.get(&topic, &Group::new("other").unwrap(), 0), None);
+    }
 }
