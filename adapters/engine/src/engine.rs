@@ -431,13 +431,13 @@ impl Core {
         match &wiring.outlet {
             _ if who == Who::Wire(conn) => after.own_ready = true,
             Some(outlet) if who == Who::Caller && self.client.lone(conn) => after.write(outlet.clone()),
-            Some(_) | None => after.wake(wiring.waker.take()),
+            Some(_) | None => after.wake(wiring.call()),
         }
     }
 
     fn hang_up(&mut self, conn: ConnId, after: &mut After) {
         let Some(wiring) = self.wires.get_mut(&conn) else { return };
-        after.wake(wiring.waker.take());
+        after.wake(wiring.call());
         wiring.hang_up = true;
         if wiring.outlet.is_none() {
             // It is being dialled. Nothing can have been written, and who dials may be stuck in a name look-up.
@@ -456,8 +456,8 @@ impl Core {
             after.wake(Some(waker));
         }
         // Connections learn it when they look; what the engine holds of their sockets goes now.
-        for (_, wiring) in std::mem::take(&mut self.wires) {
-            after.wake(wiring.waker);
+        for (_, mut wiring) in std::mem::take(&mut self.wires) {
+            after.wake(wiring.call());
             after.release(wiring.outlet);
         }
         after.wake(self.clock.take());
@@ -465,6 +465,14 @@ impl Core {
 }
 
 impl Wiring {
+    /// Lets the task look for work; it has to be woken outside the lock.
+    fn call(&mut self) -> Option<Waker> {
+        if let Some(outlet) = &self.outlet {
+            outlet.call();
+        }
+        self.waker.take()
+    }
+
     /// Remembers whom to wake; gives back whom it replaces, to be dropped outside the lock.
     fn listen(&mut self, waker: &Waker) -> Option<Waker> {
         match &self.waker {

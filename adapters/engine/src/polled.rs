@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use fusee_core::error::LostWhy;
@@ -87,28 +87,43 @@ async fn dial<R: Runtime>(
 async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead, wire: &Wire<S>) -> LostWhy {
     let engine = &**lease.engine();
     let mut intake = Intake::default();
+    let (mut to_write, mut let_others) = (true, true);
+    let mut known = Waker::noop().clone();
     poll_fn(|cx| {
         engine.driven_here();
-        for _ in 0..READS {
+        for read in 0.. {
             let room = intake.room();
             let offered = room.capacity() - room.len();
-            let arrived = match reader.poll_read(cx, room) {
+            match reader.poll_read(cx, room) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(LostWhy::Eof),
-                Poll::Ready(Ok(bytes)) => intake.arrived(engine, lease.conn(), bytes >= offered),
+                Poll::Ready(Ok(bytes)) => match intake.arrived(engine, lease.conn(), bytes >= offered) {
+                    Ok(ready) => to_write |= ready,
+                    Err(why) => return Poll::Ready(why),
+                },
                 Poll::Ready(Err(error)) => return Poll::Ready(crate::lost::lost_why(&error)),
-                Poll::Pending => return wire.poll_flush(engine, cx),
-            };
-            match arrived {
-                Ok(false) => {}
-                Ok(true) => {
-                    if let Poll::Ready(why) = wire.poll_flush(engine, cx) {
-                        return Poll::Ready(why);
-                    }
-                }
-                Err(why) => return Poll::Ready(why),
+                Poll::Pending => break,
+            }
+            if read == READS {
+                cx.waker().wake_by_ref();
+                break;
             }
         }
-        cx.waker().wake_by_ref();
+        if !known.will_wake(cx.waker()) {
+            known.clone_from(cx.waker());
+            to_write = true; // which makes the new one known to who calls
+        }
+        to_write |= wire.was_called();
+        if !to_write {
+            return Poll::Pending;
+        }
+        // Whoever was woken by what was read, or called for this, is about to have more to write: it runs first, so
+        // that one write takes it all.
+        let_others = !let_others;
+        if !let_others {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        to_write = false;
         wire.poll_flush(engine, cx)
     })
     .await

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -46,6 +47,9 @@ pub trait PollWritable: Socket {
 pub trait Outlet: Send + Sync {
     /// Writes what can be written now, or leaves it to whoever is writing already.
     fn write_now(&self, engine: &Engine);
+
+    /// Says that there is something to write, or to learn, before the connection's task is woken for it.
+    fn call(&self);
 }
 
 /// The write side of one connection.
@@ -54,6 +58,8 @@ pub struct Wire<S> {
     conn: ConnId,
     socket: S,
     gate: Gate,
+    /// The task has to look for something to write. Otherwise a poll that only reads need not ask for the lock.
+    called: AtomicBool,
     /// Locked by who is inside the gate, and to end the connection; so hardly ever waited for.
     inside: Mutex<Inside>,
 }
@@ -82,12 +88,18 @@ enum Flushed {
 impl<S: Socket> Wire<S> {
     /// The write side of `conn`, on this socket.
     pub fn new(conn: ConnId, socket: S) -> Self {
-        Self { conn, socket, gate: Gate::default(), inside: Mutex::default() }
+        Self { conn, socket, gate: Gate::default(), called: AtomicBool::new(true), inside: Mutex::default() }
     }
 
     /// The socket.
     pub const fn socket(&self) -> &S {
         &self.socket
+    }
+
+    /// Whether the task was called since it asked last.
+    pub(crate) fn was_called(&self) -> bool {
+        // Only a hint: who calls also wakes, and a wake orders everything before it.
+        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::Acquire)
     }
 
     /// For the connection's task: writes until nothing is left or the socket is full, and sees to it that the task is
@@ -151,7 +163,11 @@ impl<S: Socket> Wire<S> {
                 Flushed::Full => match make_room(cx, &mut inside.outbox) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(lost_why(&error)),
-                    Poll::Pending if engine.listen(self.conn, cx.waker()) => return Poll::Pending,
+                    Poll::Pending if engine.listen(self.conn, cx.waker()) => {
+                        // When there is room the socket wakes the task, and knows nothing of calls.
+                        self.call();
+                        return Poll::Pending;
+                    }
                     Poll::Pending => return Poll::Ready(LostWhy::Closed),
                 },
             }
@@ -191,8 +207,13 @@ impl<S: Socket> Outlet for Wire<S> {
         };
         drop(inside);
         if self.gate.leave() || left {
+            self.call();
             engine.rouse(self.conn);
         }
+    }
+
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
     }
 }
 
