@@ -73,7 +73,9 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| ()));
     if let Some(file) = &options.replay {
         let plan = std::fs::read_to_string(file).map_err(|error| error.to_string());
-        return match plan.and_then(|text| serde_json::from_str::<Plan>(&text).map_err(|error| error.to_string())) {
+        return match plan
+            .and_then(|text| serde_json::from_str::<Plan>(&text).map_err(|error| error.to_string()))
+        {
             Ok(plan) => one(&plan),
             Err(error) => {
                 eprintln!("swarm: {file}: {error}");
@@ -200,9 +202,8 @@ impl Totals {
 
     #[expect(clippy::cast_precision_loss, reason = "for people to read")]
     fn print(&self, first: u64, took: Duration) {
-        let usage = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
-            usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
-        });
+        let usage = getrusage(UsageWho::RUSAGE_SELF)
+            .map_or(0, |usage| usage.user_time().num_microseconds() + usage.system_time().num_microseconds());
         let cpu = (usage as f64 / 1e6).max(1e-6);
         println!(
             "{} seeds from {first} in {took:.1?}, {cpu:.1} s of CPU: {:.1} seeds/s, {:.0} frames/CPU-s, {:.2} simulated \
