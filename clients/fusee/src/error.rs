@@ -7,6 +7,8 @@
 use std::fmt;
 
 use fusee_core::error as core;
+/// Why a send that was tried, or could not be, did not end in a receipt.
+pub use fusee_core::error::SendError as SendFailure;
 pub use fusee_core::error::{CallError, LostWhy, NameError, OpenError, Retry, SeekError, Stored};
 use fusee_core::ids::{Queue, Topic};
 pub use fusee_core::wire::ResponseCode;

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use fusee::error::SendFailure as Failure;
 use fusee::{
     Client, ClientBuilder, CommitError, ConfigError, ConnectError, Error, IllegalMessage, Message, OpenError,
     PollError, Position, Producer, Received, Result, Retry, Runtime, SeekError, SendError, StartError,
@@ -233,7 +234,8 @@ fn the_last_handle_closes_and_what_was_pending_ends() {
     let send = sender.send(order("2"));
     drop((client, sender));
     let error = send.wait().expect_err("closed");
-    assert_eq!(error.stored(), Stored::Unknown, "its bytes had left: {error}");
+    // Whether its bytes had left is up to the writer.
+    assert!(matches!(error, SendError::Failed(Failure::Closed(_))), "{error}");
 }
 
 #[test]
@@ -250,7 +252,8 @@ fn a_runtime_dropped_under_the_client_ends_everything() {
     let send = producer.send(order("2"));
     let mut pull = client.lite_pull("g").start().wait().expect("the first of its group");
     drop(runtime);
-    assert_eq!(send.wait().expect_err("no runtime").stored(), Stored::Unknown);
+    let error = send.wait().expect_err("no runtime");
+    assert!(matches!(error, SendError::Failed(Failure::Closed(_))), "{error}");
     assert_eq!(producer.send(order("3")).wait().expect_err("no runtime").stored(), Stored::No);
     assert_eq!(pull.poll(LONG).wait().expect_err("no runtime"), PollError::Closed);
     assert_eq!(pull.commit().wait().expect_err("no runtime"), CommitError::Closed);
@@ -367,7 +370,9 @@ fn a_poll_that_is_dropped_has_taken_nothing() -> Result<()> {
                 read.extend(batch);
             }
         }
-        while let Some(batch) = pull.poll_until_end(LONG).await? {
+        while read.len() < 20 {
+            let batch = pull.poll(LONG).await?;
+            assert!(!batch.is_empty(), "lost: {read:?}");
             read.extend(batch);
         }
         let mut numbers = Vec::new();
