@@ -174,16 +174,16 @@ impl Producers {
         if route.writable.is_empty() {
             let topic = cx.directory.topic_name(sending.topic).clone();
             let error = SendError::NoRoute(RouteError::NoQueue(topic, "writable"));
-            return self.end(cx, id, Err(error));
+            return self.unroutable(cx, id, error);
         }
         let Some(queue) = select::queue(cx, sending.topic, &sending.to, sending.avoid) else {
             let Choice::Queue(queue) = &sending.to else { return };
             let error = SendError::NoSuchQueue(queue.clone());
-            return self.end(cx, id, Err(error));
+            return self.unroutable(cx, id, error);
         };
         let Some(peer) = cx.directory.master(queue.broker) else {
             let topic = cx.directory.topic_name(sending.topic).clone();
-            return self.end(cx, id, Err(SendError::NoRoute(RouteError::NoQueue(topic, "writable"))));
+            return self.unroutable(cx, id, SendError::NoRoute(RouteError::NoQueue(topic, "writable")));
         };
         let has_other =
             matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, queue.broker);
@@ -195,6 +195,16 @@ impl Producers {
         let patience = has_other.then(|| cx.now + share.max(limits::SEND_PATIENCE_MIN));
         sending.step = Step::Flying { call, broker: queue.broker, since: cx.now, patience };
         self.arm(cx, id);
+    }
+
+    /// Ends a send for which there is no queue. What earlier attempts left in doubt stays so.
+    fn unroutable(&mut self, cx: &mut Cx, id: SendId, error: SendError) {
+        let Some(sending) = self.sends.get_mut(id.0) else { return };
+        if sending.attempts == 0 {
+            return self.end(cx, id, Err(error));
+        }
+        let refused = sending.last.as_ref().is_some_and(|last| last.code().is_some());
+        self.give_up(cx, id, refused);
     }
 
     fn arm(&mut self, cx: &mut Cx, id: SendId) {
@@ -215,7 +225,7 @@ impl Producers {
             Known::Missing(error) => {
                 let error = SendError::NoRoute(error.clone());
                 for id in self.parked.remove(&topic).unwrap_or_default() {
-                    self.end(cx, id, Err(error.clone()));
+                    self.unroutable(cx, id, error.clone());
                 }
             }
             Known::Route(_) => {

@@ -226,6 +226,23 @@ fn a_chosen_queue_is_obeyed_or_refused() {
 }
 
 #[test]
+fn a_queue_that_vanishes_between_attempts_does_not_settle_the_doubt_of_the_first() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let doubted = bench.send_to(producer, Choice::Queue(queue("b", 3)));
+    bench.answer_route(&["a", "b"]);
+    let (conn, opaque, _) = bench.request().expect("the attempt");
+    bench.reply(conn, opaque, 1, &[], ""); // stored or not, nobody knows
+    bench.send_to(producer, Choice::Queue(queue("a", 0)));
+    let (conn, opaque, _) = bench.request().expect("another send");
+    bench.reply(conn, opaque, 17, &[], ""); // the route is asked for again
+    bench.answer_route(&["a"]);
+    bench.pass(Duration::from_millis(200));
+    let error = bench.sent(doubted).as_ref().expect_err("its queue is gone");
+    assert_eq!(error.stored(), Stored::Unknown, "{error}");
+}
+
+#[test]
 fn past_the_bound_room_is_granted_in_the_order_of_asking() {
     let mut bench = Bench::with(|config| config.send.admitted_messages = 2);
     let producer = bench.producer();
