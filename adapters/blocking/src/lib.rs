@@ -140,7 +140,7 @@ fn read(engine: &Engine, conn: ConnId, mut stream: &TcpStream, wire: &Wire<Share
             Err(error) => return lost_why(&error),
         };
         intake.room().extend_from_slice(&chunk[..bytes]);
-        match intake.arrived(engine, conn, bytes == READ) {
+        match intake.arrived(engine, conn) {
             Ok(false) => {}
             Ok(true) => wire.write_now(engine),
             Err(why) => return why,

@@ -93,7 +93,7 @@ impl Drop for Pulse {
     }
 }
 
-/// Room offered to the first read, and to one after a read that filled what it was offered.
+/// Room made when a read buffer is used up. Frames keep their slices of it, so it is made rarely, and not tightly.
 const ROOM: usize = 64 * 1024;
 
 /// Room below which a read is not worth a system call.
@@ -105,21 +105,19 @@ pub struct Intake {
     framer: Framer,
     frames: Vec<Frame>,
     after: After,
-    hungry: Option<bool>,
 }
 
 impl Intake {
     /// Where to append what is read next.
     pub fn room(&mut self) -> &mut BytesMut {
-        // Frames keep their slices of the buffer, so room that is not needed would cost a new buffer each time.
-        let room = if self.hungry == Some(false) { ROOM_MIN } else { ROOM };
-        self.framer.spare(room)
+        let buffer = self.framer.spare(0);
+        let used_up = buffer.capacity() - buffer.len() < ROOM_MIN;
+        self.framer.spare(if used_up { ROOM } else { 0 })
     }
 
-    /// Something was appended; `filled` says that it took all the room there was. Hands whole frames to the machine.
-    /// True if that made something ready on the same connection, which the caller then has to write.
-    pub fn arrived(&mut self, engine: &Engine, conn: ConnId, filled: bool) -> Result<bool, LostWhy> {
-        self.hungry = Some(filled);
+    /// Something was appended: hands whole frames to the machine. True if that made something ready on the same
+    /// connection, which the caller then has to write.
+    pub fn arrived(&mut self, engine: &Engine, conn: ConnId) -> Result<bool, LostWhy> {
         let cut = loop {
             match self.framer.next_frame() {
                 Ok(Some(frame)) => self.frames.push(frame),

@@ -92,11 +92,9 @@ async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead,
     poll_fn(|cx| {
         engine.driven_here();
         for read in 0.. {
-            let room = intake.room();
-            let offered = room.capacity() - room.len();
-            match reader.poll_read(cx, room) {
+            match reader.poll_read(cx, intake.room()) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(LostWhy::Eof),
-                Poll::Ready(Ok(bytes)) => match intake.arrived(engine, lease.conn(), bytes >= offered) {
+                Poll::Ready(Ok(_)) => match intake.arrived(engine, lease.conn()) {
                     Ok(ready) => to_write |= ready,
                     Err(why) => return Poll::Ready(why),
                 },
