@@ -25,6 +25,10 @@ pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut Bytes
     let [o0, o1, o2, o3] = head.opaque.to_be_bytes();
     let [f0, f1, f2, f3] = head.kind.flag().to_be_bytes();
     out.extend_from_slice(&[c0, c1, head.language.0, v0, v1, o0, o1, o2, o3, f0, f1, f2, f3]);
+    // An empty remark arrives as null, like any empty value.
+    if head.remark.is_some_and(str::is_empty) {
+        return false;
+    }
     let remark = head.remark.unwrap_or_default();
     let Ok(remark_len) = u32::try_from(remark.len()) else { return false };
     out.extend_from_slice(&remark_len.to_be_bytes());

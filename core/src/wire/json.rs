@@ -305,8 +305,10 @@ impl<'a> Scanner<'a> {
 
     fn language(&mut self) -> Scanned<Language> {
         if matches!(self.peek(), Some(b'"' | b'\'')) {
-            let name = self.string()?;
-            return Ok(core::str::from_utf8(name.text).map_or(Language::UNKNOWN, Language::named));
+            let name = core::str::from_utf8(self.string()?.text).unwrap_or_default();
+            // An ordinal as text is what 5.4 and later read it as; before, and with any other name, it means nothing.
+            let ordinal = name.parse().ok().and_then(Language::ordinal);
+            return Ok(ordinal.unwrap_or_else(|| Language::named(name)));
         }
         match self.int()? {
             None => Ok(Language::UNKNOWN),

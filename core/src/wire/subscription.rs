@@ -23,12 +23,12 @@ pub fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The place among `count` that Java's selector by hash takes for a text; 0 when there is none.
+/// The place among `count` that Java's selector by hash takes for a text; `None` when there is none.
 #[must_use]
-pub fn place_by_hash(text: &str, count: usize) -> usize {
+pub fn place_by_hash(text: &str, count: usize) -> Option<usize> {
     // Java: Math.abs, which leaves the smallest number as it is, and then 0 for what is still negative.
     let hash = usize::try_from(java_hash(text).checked_abs().unwrap_or(0)).unwrap_or(0);
-    hash.checked_rem(count).unwrap_or(0)
+    hash.checked_rem(count)
 }
 
 /// An expression that names no tag although it is not empty.
@@ -108,10 +108,8 @@ mod tests {
             assert_eq!(java_hash(tag), hash, "{tag}");
         }
         assert_eq!(java_hash("polygenelubricants"), i32::MIN);
-        assert_eq!(
-            (place_by_hash("polygenelubricants", 7), place_by_hash("TagA", 4), place_by_hash("x", 0)),
-            (0, 3, 0)
-        );
+        assert_eq!((place_by_hash("polygenelubricants", 7), place_by_hash("TagA", 4)), (Some(0), Some(3)));
+        assert_eq!(place_by_hash("x", 0), None);
         assert_eq!(fnv1a("a"), 0xE40C_292C);
     }
 

@@ -10,7 +10,8 @@ use fusee_core::wire::rpc::admin::{
 use fusee_core::wire::rpc::consume::{LockQueues, QueryAssignment};
 use fusee_core::wire::rpc::heartbeat::GetMembers;
 use fusee_core::wire::{
-    Fields, Frame, Header, Kind, Language, Request, RequestCode, ResponseCode, Route, Rpc, RpcError, Text, body,
+    Fields, Frame, Header, Kind, Language, Request, RequestCode, ResponseCode, Route, Rpc, RpcError, Text,
+    body,
 };
 use serde_json::Value;
 
@@ -46,12 +47,21 @@ fn normalise(value: &mut Value) {
 /// Every member that ours has must be Java's; Java's may have more.
 fn within(ours: &Value, java: &Value, path: &str) -> Result<(), String> {
     match (ours, java) {
-        (Value::Object(ours), Value::Object(java)) => ours.iter().try_for_each(|(key, value)| match java.get(key) {
-            Some(java) => within(value, java, &format!("{path}.{key}")),
-            // Java leaves out what is at its default.
-            None if matches!(value, Value::Bool(_) | Value::Number(_)) || value.as_array().is_some_and(Vec::is_empty) => Ok(()),
-            None => Err(format!("{path}.{key} is not Java's")),
-        }),
+        (Value::Object(ours), Value::Object(java)) => {
+            ours.iter().try_for_each(|(key, value)| match java.get(key) {
+                // Brokers ask each other like that; a client never does.
+                _ if key == "onlyThisBroker" => Ok(()),
+                Some(java) => within(value, java, &format!("{path}.{key}")),
+                // Java leaves out what is at its default.
+                None if value == "0"
+                    || matches!(value, Value::Bool(_) | Value::Number(_))
+                    || value.as_array().is_some_and(Vec::is_empty) =>
+                {
+                    Ok(())
+                }
+                None => Err(format!("{path}.{key} is not Java's")),
+            })
+        }
         (Value::Array(ours), Value::Array(java)) if ours.len() == java.len() => {
             ours.iter().zip(java).try_for_each(|(ours, java)| within(ours, java, path))
         }
@@ -60,14 +70,14 @@ fn within(ours: &Value, java: &Value, path: &str) -> Result<(), String> {
     }
 }
 
-/// A request read from Java's body and written again means the same.
-fn request_again(code: i32, text: &str) -> Option<Result<(), String>> {
+/// A request read from a body and written again means what Java's does.
+fn request_again(code: i32, text: &str, java: &str) -> Option<Result<(), String>> {
     let request = match Request::read(&frame(Kind::Request, code, Fields::default(), None, text)) {
         Ok(Request::Raw(_)) => return None,
         Ok(request) => request,
         Err(error) => return Some(Err(error.to_string())),
     };
-    Some(meaning(&request.body()).and_then(|ours| within(&ours, &meaning(text.as_bytes())?, "")))
+    Some(meaning(&request.body()).and_then(|ours| within(&ours, &meaning(java.as_bytes())?, "")))
 }
 
 /// Reads the body of a reply; `None` for a class that this client does not read.
@@ -110,7 +120,7 @@ pub(crate) fn body(vector: &Vector) -> Checked {
     meaning(text.as_bytes())?;
     if REQUESTS.contains(&class) {
         let code = input["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code")?;
-        return match request_again(code, text) {
+        return match request_again(code, text, text) {
             Some(result) => result.map(|()| Verdict::Checked),
             None => Err("a request of no type".to_owned()),
         };
@@ -124,7 +134,9 @@ fn settle(class: &str, text: &str, java_refused: bool) -> Checked {
         None => Ok(Verdict::NotCovered(format!("bodies of {class}"))),
         Some(Ok(())) if !java_refused => Ok(Verdict::Checked),
         Some(Err(_)) if java_refused => Ok(Verdict::Checked),
-        Some(Ok(())) => Ok(Verdict::NotCovered(format!("{class}: read here, refused by Java's stricter generation"))),
+        Some(Ok(())) => {
+            Ok(Verdict::NotCovered(format!("{class}: read here, refused by Java's stricter generation")))
+        }
         Some(Err(error)) => Err(error.to_string()),
     }
 }
@@ -140,25 +152,32 @@ pub(crate) fn parse(vector: &Vector) -> Checked {
         _ => None,
     };
     let java_refused = vector.java_refused();
-    let settled = match code.and_then(|code| request_again(code, text)) {
+    let java = vector.output()["text"].as_str().unwrap_or(text);
+    let settled = match code.and_then(|code| request_again(code, text, java)) {
         Some(Ok(())) => Ok(Verdict::Checked),
         Some(Err(_)) if java_refused => Ok(Verdict::Checked),
         Some(Err(error)) => Err(error),
         None => settle(class, text, java_refused),
     };
     match settled {
-        Err(_) if LAX.iter().any(|lax| text.contains(lax)) => Ok(Verdict::Stricter("a body that no server writes")),
+        Err(_) if LAX.iter().any(|lax| text.contains(lax)) => {
+            Ok(Verdict::Stricter("a body that no server writes"))
+        }
         other => other,
     }
 }
 
 /// What marks a body that Java reads and no server writes: nulls in place of lists, members of other types.
-const LAX: [&str; 5] = ["$ref", ":null", "\"0\":0", "x\"", "isWithoutSub"];
+const LAX: [&str; 3] = ["$ref", ":null", "\"language\":9"];
 
 pub(crate) fn captured(vector: &Vector) -> Checked {
     let (input, out) = (vector.input(), vector.output());
     let code = input["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code")?;
-    let status = out["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code of the answer")?;
+    if vector.java_refused() {
+        return Ok(Verdict::NotCovered("requests that are not answered".to_owned()));
+    }
+    let status =
+        out["code"].as_i64().and_then(|code| i32::try_from(code).ok()).ok_or("no code of the answer")?;
     let pairs = pairs(&out["ext"]);
     let fields = Fields::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let remark = out["remark"].as_str().map(|remark| Text::from(remark.to_owned()));

@@ -10,6 +10,7 @@ mod frames;
 mod headers;
 mod messages;
 mod rules;
+mod value;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -58,7 +59,9 @@ fn run(path: &Path) -> Result<(), Failed> {
             Ok(Verdict::Checked) => tally.checked += 1,
             Ok(Verdict::Stricter(why)) => *tally.stricter.entry(why).or_default() += 1,
             Ok(Verdict::NotCovered(what)) => *tally.not_covered.entry(what).or_default() += 1,
-            Err(error) => failures.push(format!("line {}, {} ({}): {error}", at + 1, vector.id(), vector.java())),
+            Err(error) => {
+                failures.push(format!("line {}, {} ({}): {error}", at + 1, vector.id(), vector.java()))
+            }
         }
     }
     print(path, &tallies);

@@ -214,7 +214,7 @@ struct AssignedBody {
     #[serde(default)]
     message_queue: Option<QueueBody>,
     #[serde(default)]
-    mode: Option<RequestMode>,
+    mode: Option<Text>,
 }
 
 /// A queue that a broker assigns; queue −1 stands for all of that broker.
@@ -258,7 +258,8 @@ impl Rpc for QueryAssignment {
         }
         let assigned = assignments.into_iter().filter_map(|assigned| {
             let queue = assigned.message_queue?.into();
-            Some(Assigned { queue, mode: assigned.mode.unwrap_or(RequestMode::Pull) })
+            let pop = assigned.mode.is_some_and(|mode| mode == "POP");
+            Some(Assigned { queue, mode: if pop { RequestMode::Pop } else { RequestMode::Pull } })
         });
         Ok(Some(assigned.collect()))
     }

@@ -224,8 +224,10 @@ impl PopOffsets {
     /// Reads start offsets (one a queue) or message offsets (a list a queue). Nothing is an empty list.
     pub fn parse(text: &str) -> Result<Self, RpcError> {
         const BROKEN: RpcError = RpcError::Malformed("startOffsetInfo or msgOffsetInfo");
+        // Java drops what is empty behind the last separator.
+        let list = text.trim_end_matches(';');
         let mut offsets = BTreeMap::new();
-        for entry in text.split(';').filter(|_| !text.is_empty()) {
+        for entry in list.split(';').filter(|_| !list.is_empty()) {
             let mut parts = entry.split(' ');
             let (Some(mark), Some(queue), Some(list), None) =
                 (parts.next(), parts.next(), parts.next(), parts.next())
@@ -394,15 +396,15 @@ struct AckBody {
     b: String,
     #[serde(alias = "consumerGroup", with = "body::group")]
     c: Group,
-    #[serde(alias = "invisibleTime")]
+    #[serde(alias = "invisibleTime", default)]
     it: i64,
-    #[serde(alias = "popTime")]
+    #[serde(alias = "popTime", default)]
     pt: i64,
     #[serde(alias = "queueId")]
     q: i32,
-    #[serde(alias = "retry")]
+    #[serde(alias = "retry", default)]
     r: String,
-    #[serde(alias = "reviveQueueId")]
+    #[serde(alias = "reviveQueueId", default)]
     rq: i32,
     #[serde(alias = "startOffset")]
     so: i64,
@@ -448,7 +450,8 @@ impl AckBody {
             acked: (0..ACK_SPAN).filter(set).collect(),
             group: self.c,
             topic: self.t,
-            mark: RetryMark::parse(&self.r).ok_or(RpcError::Malformed("r"))?,
+            mark: if self.r.is_empty() { Some(RetryMark::Normal) } else { RetryMark::parse(&self.r) }
+                .ok_or(RpcError::Malformed("r"))?,
             start: self.so,
             queue: self.q,
             revive_queue: self.rq,

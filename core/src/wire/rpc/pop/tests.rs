@@ -20,7 +20,7 @@ fn offset_lists_are_read_whole_or_not_at_all() {
     assert_eq!(offsets[&(RetryMark::Normal, 0)], [100, 101]);
     assert_eq!(offsets[&(RetryMark::V1, 0)], [7]);
     assert_eq!(PopOffsets::parse(""), Ok(PopOffsets::default()));
-    for bad in ["0 0", "0 0 1 2", "0 0 1;0 0 2", "0 0 1;", "3 0 1", "0 0 x"] {
+    for bad in ["0 0", "0 0 1 2", "0 0 1;0 0 2", "0 0 1;;0 1 1", "3 0 1", "0 0 x"] {
         assert!(PopOffsets::parse(bad).is_err(), "{bad}");
     }
 }
