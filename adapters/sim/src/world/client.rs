@@ -31,6 +31,8 @@ pub(super) struct Process {
     /// How often in a row it wanted to be woken at once.
     spins: u32,
     steps: u64,
+    /// When it was last told of the time.
+    handled: u64,
     pub(super) suspended: bool,
     ticket: u64,
     /// Sends that have not ended: when and with which key.
@@ -75,6 +77,7 @@ impl Process {
             wake: u64::MAX,
             spins: 0,
             steps: 0,
+            handled: u64::MAX,
             suspended: false,
             ticket: 0,
             pending: BTreeMap::new(),
@@ -155,6 +158,7 @@ impl World {
         let process = &mut self.clients[at];
         let Some(core) = &mut process.core else { return };
         core.handle(now, input);
+        process.handled = self.now;
         process.steps += 1;
         if process.steps.is_multiple_of(64) {
             core.check();
@@ -186,13 +190,16 @@ impl World {
         let (now, until) = (self.now, until.micros());
         let late = self.faults.amount(Kind::C3, at, usize::MAX);
         let process = &mut self.clients[at];
-        if let Some((_, (since, key))) = process.pending.first_key_value()
+        // What commands do takes no time; what is due happens when the core is told of the time.
+        if process.handled == now
+            && let Some((_, (since, key))) = process.pending.first_key_value()
             && since + DEADLINE <= now
         {
             let text = format!("message {key} of client {at}, sent at {since} µs, has not ended at {now} µs");
             return self.checks.broken("S4", text);
         }
         if let Some(since) = process.closing_since
+            && process.handled == now
             && since + 10_000_000 <= now
         {
             return self
@@ -245,7 +252,8 @@ impl World {
         let life = self.clients[at].life;
         let open = self.clients[at].links.values().any(|link| {
             let link = &self.links[*link];
-            link.client_open && link.server == server && link.life == life && link.stale == current.is_none()
+            let same = link.server == server && link.life == life && link.port == address.port();
+            same && link.client_open && !link.told_to_go
         });
         if open {
             return self.checks.broken("R4", format!("client {at} dials server {server} a second time"));
@@ -253,7 +261,7 @@ impl World {
         self.clients[at].backing_off.remove(&server);
         let link = self.links.len();
         let mut state = Link::new(at, life, conn, server);
-        state.stale = current.is_none();
+        state.port = address.port();
         self.links.push(state);
         self.clients[at].links.insert(conn, link);
         self.note(What::Dial, at, u64::try_from(server).unwrap_or(0), u64::try_from(link).unwrap_or(0));
@@ -272,7 +280,7 @@ impl World {
             return self.schedule(self.now + 50_000, Event::Meets { link });
         }
         let dead = self.servers[server].machine.is_dead();
-        let moved = self.links[link].stale;
+        let moved = self.links[link].port != self.servers[server].address.port();
         let connect = self.faults.connect(self.now, at, server);
         if dead && self.servers[server].silent && connect != Connect::NoSocket {
             return;
@@ -403,6 +411,9 @@ impl World {
         let mut taken = VecDeque::new();
         core.take(conn, 64 * 1024, &mut taken);
         let any = !taken.is_empty();
+        if any && self.links[link].told_to_go {
+            self.checks.broken("P6", format!("client {at} asks on link {link}, which was told to go away"));
+        }
         for outgoing in taken {
             let mut bytes = BytesMut::new();
             let (encoded, number, asked) = match &outgoing.what {
@@ -503,7 +514,8 @@ impl World {
         consumers: &[String],
     ) {
         let process = &self.clients[at];
-        if process.life != life || self.checks.corrupted || self.now < process.groups_changed + 40_000_000 {
+        let gone = process.core.is_none() || process.life != life;
+        if gone || self.checks.corrupted || self.now < process.groups_changed + 40_000_000 {
             return;
         }
         let open: BTreeSet<&str> = producers.iter().chain(consumers).map(String::as_str).collect();
@@ -559,6 +571,7 @@ impl World {
                     if response && let Some(asked) = self.links[link].live.remove(&opaque) {
                         let server = self.links[link].server;
                         self.clients[at].failures.insert(server, 0);
+                        self.links[link].told_to_go |= code == 1500;
                         if let Some(key) = asked.key {
                             self.checks.replied(key, code);
                         }

@@ -105,8 +105,10 @@ pub(super) struct Link {
     pub(super) down: Pipe,
     /// The client's end is open.
     pub(super) client_open: bool,
-    /// To an address that the server has left.
-    pub(super) stale: bool,
+    /// The port of the server that was dialled; it may move to another.
+    pub(super) port: u16,
+    /// The server answered a request on it with GO_AWAY.
+    pub(super) told_to_go: bool,
     /// It came up.
     pub(super) connected: bool,
     /// The server's end is open.
@@ -133,7 +135,8 @@ impl Link {
             up: Pipe::default(),
             down: Pipe::default(),
             client_open: true,
-            stale: false,
+            port: 0,
+            told_to_go: false,
             connected: false,
             server_open: false,
             framer: Framer::new(fusee_core::limits::wire::FRAME_BYTES),

@@ -67,7 +67,7 @@ pub(super) struct Log {
     hash: u64,
 }
 
-const KEPT: usize = 400;
+const KEPT: usize = 2_000;
 
 impl Log {
     /// Adds an entry.
