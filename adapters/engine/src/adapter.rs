@@ -23,7 +23,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// Resolves `address`, connects, and carries frames for `conn` until it is lost, without blocking the caller.
     ///
     /// Whatever happens, also when what was started is dropped or cannot be started: [`Engine::lost`] is called for
-    /// `conn` once. [`polled::wire`](crate::polled::wire) sees to that for every async runtime.
+    /// `conn` once. [`polled`](crate::polled) sees to that for every async runtime.
     fn dial(&self, engine: Arc<Engine>, conn: ConnId, address: Address);
 
     /// Calls [`Engine::tick`] whenever the time of [`Engine::deadline`] has come, until there is none.
@@ -40,12 +40,17 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// As it stands it refuses on the thread that drove the engine's tasks last. A runtime with threads that take
     /// over from each other may know better.
     fn block(&self, engine: &Engine, wait: &mut dyn FnMut()) -> Result<(), WouldStall> {
-        if engine.was_driven_here() {
-            return Err(WouldStall);
-        }
-        wait();
-        Ok(())
+        refuse_here(engine, wait)
     }
+}
+
+/// Waits, unless this is the thread that drove the engine's tasks last.
+pub(crate) fn refuse_here(engine: &Engine, wait: &mut dyn FnMut()) -> Result<(), WouldStall> {
+    if engine.was_driven_here() {
+        return Err(WouldStall);
+    }
+    wait();
+    Ok(())
 }
 
 /// Waiting was refused: this thread is the one that carries the client's bytes, so what is waited for could never

@@ -24,6 +24,7 @@ use fusee_core::{Client, Input, Lost, Outcome, Outgoing, Output};
 
 use crate::adapter::{Adapter, Task, WouldStall};
 use crate::after::After;
+use crate::credentials::{Credential, Credentials};
 use crate::operation::Operation;
 use crate::slots::{Look, Slots};
 use crate::wire::Outlet;
@@ -46,9 +47,23 @@ pub enum Dead {
 pub struct Engine {
     core: Mutex<Core>,
     adapter: Box<dyn Adapter>,
+    settings: Settings,
     me: Weak<Self>,
     /// The thread on which one of our tasks was polled last.
     driver: AtomicU64,
+}
+
+/// What happens to requests at the edge.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Who signs them. Default: nobody.
+    pub credentials: Option<Arc<dyn Credentials>>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("signs", &self.credentials.is_some()).finish()
+    }
 }
 
 struct Core {
@@ -99,6 +114,11 @@ pub(crate) enum Supply {
 impl Engine {
     /// Sets a client going. It is closed, without waiting, when the last handle is dropped.
     pub fn start(client: Client, adapter: impl Adapter) -> Handle {
+        Self::start_with(client, adapter, Settings::default())
+    }
+
+    /// The same, with settings.
+    pub fn start_with(client: Client, adapter: impl Adapter, settings: Settings) -> Handle {
         let engine = Arc::new_cyclic(|me| Self {
             core: Mutex::new(Core {
                 client,
@@ -112,6 +132,7 @@ impl Engine {
                 dead: None,
             }),
             adapter: Box::new(adapter),
+            settings,
             me: me.clone(),
             driver: AtomicU64::new(0),
         });
@@ -274,6 +295,11 @@ impl Engine {
             self.lock().die(Dead::RuntimeGone, &mut after);
             after.perform(self);
         }
+    }
+
+    /// Who signs a request that is written now.
+    pub(crate) fn credential(&self) -> Option<Credential> {
+        self.settings.credentials.as_ref().map(|credentials| credentials.current())
     }
 
     /// Tells the engine that one of its tasks runs on this thread now.

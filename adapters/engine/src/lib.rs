@@ -20,6 +20,8 @@ mod adapter;
 mod after;
 pub mod codec;
 mod connection;
+mod credentials;
+mod driver;
 mod engine;
 mod epoch;
 mod gate;
@@ -39,7 +41,9 @@ mod atomic {
 
 pub use adapter::{Adapter, Task, WouldStall};
 pub use connection::{Intake, Lease, Pulse};
-pub use engine::{Dead, Engine, Handle};
+pub use driver::{Driven, Driver, driven};
+pub use credentials::{Credential, Credentials};
+pub use engine::{Dead, Engine, Handle, Settings};
 pub use epoch::Epoch;
 pub use lost::lost_why;
 pub use operation::Operation;

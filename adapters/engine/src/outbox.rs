@@ -36,17 +36,19 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Appends a frame: `head` writes its first part and gives what follows. If it fails it wrote nothing.
+    /// Appends a frame: `head` writes its first part and gives what follows. If it fails it wrote nothing; such a
+    /// request counts as started with the next byte, so that the count stays that of the requests taken.
     pub(crate) fn frame<E>(
         &mut self,
         is_request: bool,
         head: impl FnOnce(&mut BytesMut) -> Result<Bytes, E>,
     ) -> Result<(), E> {
         let before = self.tail.len();
-        let body = head(&mut self.tail)?;
+        let body = head(&mut self.tail);
         if is_request {
             self.starts.push_back(self.encoded);
         }
+        let body = body?;
         self.encoded += body.len() as u64;
         let head_bytes = self.tail.len() - before;
         if body.len() < COPY_BELOW {

@@ -4,8 +4,10 @@
 //! does a bounded amount of work; what is read is handed over before anything is written, so that replies and what
 //! they lead to leave together.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -15,28 +17,66 @@ use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId};
 use fusee_core::time::Instant;
 
+use crate::adapter::{Adapter, Task, WouldStall, refuse_here};
 use crate::connection::{Intake, Lease, Pulse};
 use crate::engine::Engine;
+use crate::lost::lost_why;
 use crate::wire::{PollWritable, Wire};
 
 /// Reads one poll makes before it lets others run.
 const READS: usize = 16;
 
-/// A runtime with tasks: how it connects and how it sleeps.
-pub trait Runtime: Send + Sync + 'static {
+/// A runtime with tasks. Whatever implements this is an [`Adapter`]; clones are the same runtime.
+pub trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// A connected socket's read side.
     type Reader: PollRead;
     /// Its write side.
     type Socket: PollWritable;
 
-    /// Resolves the address and connects, trying every address of the name in turn.
+    /// The time, on a clock that never goes backwards.
+    fn now(&self) -> Instant;
+
+    /// Sleeps until then on that clock, or a little longer.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
+
+    /// The addresses that `host:port` stands for now.
+    fn resolve(&self, name: &Address) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Connects; what is written leaves at once (`TCP_NODELAY`).
     fn connect(
         &self,
-        address: &Address,
-    ) -> impl Future<Output = Result<(Self::Reader, Self::Socket), LostWhy>> + Send;
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<(Self::Reader, Self::Socket)>> + Send;
 
-    /// Sleeps until then on the adapter's clock, or a little longer.
-    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
+    /// Runs a task, or drops it if that cannot be.
+    fn spawn(&self, task: Task);
+
+    /// See [`Adapter::block`].
+    fn block(&self, engine: &Engine, wait: &mut dyn FnMut()) -> Result<(), WouldStall> {
+        refuse_here(engine, wait)
+    }
+}
+
+impl<R: Runtime> Adapter for R {
+    fn now(&self) -> Instant {
+        Runtime::now(self)
+    }
+
+    fn dial(&self, engine: Arc<Engine>, conn: ConnId, address: Address) {
+        self.spawn(Box::pin(wire(self.clone(), engine, conn, address)));
+    }
+
+    fn keep_time(&self, engine: Arc<Engine>) {
+        self.spawn(Box::pin(clock(self.clone(), engine)));
+    }
+
+    fn run(&self, task: Task) {
+        self.spawn(task);
+    }
+
+    fn block(&self, engine: &Engine, wait: &mut dyn FnMut()) -> Result<(), WouldStall> {
+        Runtime::block(self, engine, wait)
+    }
 }
 
 /// A connected socket's read side.
@@ -46,14 +86,14 @@ pub trait PollRead: Send + Unpin {
 }
 
 /// Dials `address` and carries `conn` until it is lost.
-pub fn wire<R: Runtime>(
-    runtime: Arc<R>,
+fn wire<R: Runtime>(
+    runtime: R,
     engine: Arc<Engine>,
     conn: ConnId,
     address: Address,
 ) -> impl Future<Output = ()> + Send {
     let lease = Lease::new(engine, conn);
-    async move { carry(&*runtime, lease, &address).await }
+    async move { carry(&runtime, lease, &address).await }
 }
 
 async fn carry<R: Runtime>(runtime: &R, mut lease: Lease<R::Socket>, address: &Address) {
@@ -73,7 +113,7 @@ async fn dial<R: Runtime>(
     lease: &Lease<R::Socket>,
     address: &Address,
 ) -> Result<(R::Reader, R::Socket), LostWhy> {
-    let mut connect = pin!(runtime.connect(address));
+    let mut connect = pin!(connect(runtime, address));
     poll_fn(|cx| {
         lease.engine().driven_here();
         if !lease.engine().listen(lease.conn(), cx.waker()) {
@@ -82,6 +122,20 @@ async fn dial<R: Runtime>(
         connect.as_mut().poll(cx)
     })
     .await
+}
+
+/// Tries every address of the name in turn. The name is resolved anew each time.
+async fn connect<R: Runtime>(runtime: &R, name: &Address) -> Result<(R::Reader, R::Socket), LostWhy> {
+    let unresolved = |why: &dyn fmt::Display| LostWhy::Unresolved(why.to_string().into());
+    let addresses = runtime.resolve(name).await.map_err(|error| unresolved(&error))?;
+    let mut why = unresolved(&"it has no address");
+    for address in addresses {
+        match runtime.connect(address).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => why = lost_why(&error),
+        }
+    }
+    Err(why)
 }
 
 async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead, wire: &Wire<S>) -> LostWhy {
@@ -98,7 +152,7 @@ async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead,
                     Ok(ready) => to_write |= ready,
                     Err(why) => return Poll::Ready(why),
                 },
-                Poll::Ready(Err(error)) => return Poll::Ready(crate::lost::lost_why(&error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(lost_why(&error)),
                 Poll::Pending => break,
             }
             if read == READS {
@@ -128,9 +182,9 @@ async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead,
 }
 
 /// Keeps the engine's time until it needs no more.
-pub fn clock<R: Runtime>(runtime: Arc<R>, engine: Arc<Engine>) -> impl Future<Output = ()> + Send {
+fn clock<R: Runtime>(runtime: R, engine: Arc<Engine>) -> impl Future<Output = ()> + Send {
     let pulse = Pulse::new(engine);
-    async move { tick(&*runtime, pulse.engine()).await }
+    async move { tick(&runtime, pulse.engine()).await }
 }
 
 async fn tick(runtime: &impl Runtime, engine: &Engine) {

@@ -236,7 +236,7 @@ impl Inside {
             return Flushed::because(&error);
         }
         let supply = engine.outgoing(wire.conn, budget, &mut self.taken, waker);
-        self.encode();
+        self.encode(engine);
         if let Err(error) = self.write(&wire.socket) {
             return Flushed::because(&error);
         }
@@ -254,11 +254,12 @@ impl Inside {
         Ok(())
     }
 
-    fn encode(&mut self) {
+    fn encode(&mut self, engine: &Engine) {
         for Outgoing { opaque, dialect, what } in self.taken.drain(..) {
             let encoded = match what {
-                What::Call(request) => self.outbox.frame(true, |out| {
-                    request.encode_head(dialect, opaque, false, out).map(|encoded| encoded.body)
+                What::Call(request) => self.outbox.frame(true, |out| match engine.credential() {
+                    Some(credential) => credential.encode_head(&request, dialect, opaque, out),
+                    None => request.encode_head(dialect, opaque, false, out).map(|encoded| encoded.body),
                 }),
                 What::Answer(answer) => {
                     self.outbox.frame(false, |out| answer.encode(dialect, opaque, out).map(|_| Bytes::new()))

@@ -231,3 +231,28 @@ fn a_dead_client_needs_no_permission_to_say_so() {
     let polled = late.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(polled, Poll::Ready(Err(Dead::Panicked))));
 }
+
+#[test]
+fn a_driver_ends_with_its_client() {
+    let peer = Peer::start();
+    let (runtime, driver) = fusee_engine::driven(fusee_async_io::AsyncIo::new(|_| unreachable!("driven")));
+    let handle = fusee_engine::Engine::start(bench::client(&peer), runtime);
+    let driving = thread::spawn(|| fusee_engine::block_on(driver));
+    let connected = handle.operate(|client, now, ticket| client.connect(now, ticket)).wait();
+    assert!(matches!(connected, Ok(Ok(Outcome::Connected(Ok(()))))), "{connected:?}");
+    drop(handle);
+    driving.join().unwrap();
+    peer.await_connections(0);
+}
+
+#[test]
+fn a_driver_that_is_dropped_ends_its_client() {
+    let peer = Peer::start();
+    let (runtime, driver) = fusee_engine::driven(fusee_async_io::AsyncIo::new(|_| unreachable!("driven")));
+    let handle = fusee_engine::Engine::start(bench::client(&peer), runtime);
+    let connecting = handle.operate(|client, now, ticket| client.connect(now, ticket));
+    drop(driver);
+    let ended = connecting.wait();
+    assert!(matches!(ended, Ok(Ok(Outcome::Connected(Err(_))) | Err(Dead::RuntimeGone))), "{ended:?}");
+    assert_eq!(handle.command(|_, _| ()), Err(Dead::RuntimeGone));
+}

@@ -5,11 +5,13 @@
 //! range or makes no sense is reported by the connecting.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fusee_core::ids::{Address, ClientId};
 use fusee_core::limits::client as limits;
-use fusee_core::{Config, SendConfig};
+use fusee_core::{Config, ConnectionConfig, SendConfig};
+use fusee_engine::{Credential, Credentials, Settings};
 
 use crate::client::Client;
 use crate::connect::Connecting;
@@ -43,6 +45,8 @@ pub struct ClientBuilder {
     close_deadline: Duration,
     heartbeat: Duration,
     route_refresh: Duration,
+    connections: ConnectionConfig,
+    settings: Settings,
     runtime: Runtime,
 }
 
@@ -74,6 +78,8 @@ impl ClientBuilder {
             close_deadline: limits::CLOSE_DEADLINE,
             heartbeat: limits::HEARTBEAT,
             route_refresh: limits::ROUTE_REFRESH,
+            connections: ConnectionConfig::default(),
+            settings: Settings::default(),
             runtime: Runtime::default(),
         }
     }
@@ -153,6 +159,59 @@ impl ClientBuilder {
         self
     }
 
+    /// Signs every request with this access key and its secret (ACL 1.0 and 2.0 alike). The signed text holds no time
+    /// and no nonce: without TLS whoever can read the line can repeat a request.
+    pub fn acl(self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        self.credentials(Credential::new(access_key, secret_key))
+    }
+
+    /// Signs every request with what `credentials` says at that moment, so that a secret can be rotated while the
+    /// client runs. It is asked on the thread that writes a request, for each one: answer from memory. A closure will
+    /// do.
+    pub fn credentials(mut self, credentials: impl Credentials) -> Self {
+        self.settings.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Connections to each broker. A queue's requests always use the same one. Default 1, from 1 to 64.
+    pub const fn connections_per_broker(mut self, connections: u32) -> Self {
+        self.connections.per_broker = connections;
+        self
+    }
+
+    /// How long a connection may take to come up, name look-up included. Default 3 s, from 1 ms to 1 h.
+    pub const fn dial_deadline(mut self, deadline: Duration) -> Self {
+        self.connections.dial_deadline = deadline;
+        self
+    }
+
+    /// The first and the longest pause between attempts to connect that fail; it doubles, with full jitter.
+    /// Default 50 ms and 2 s, from 1 ms to 1 h.
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.connections.backoff_min = first;
+        self.connections.backoff_max = longest;
+        self
+    }
+
+    /// Requests unanswered on one connection before it takes no more sends. Default 4,096, from 1 to 32,768.
+    pub const fn in_flight_max(mut self, requests: usize) -> Self {
+        self.connections.in_flight = requests;
+        self
+    }
+
+    /// Closes a connection on which nothing came and nothing is waited for during so long. Default: never. From 1 s
+    /// to 1 h; heartbeats, every 30 s, keep connections to brokers from idling.
+    pub const fn idle_close(mut self, after: Duration) -> Self {
+        self.connections.idle_close = Some(after);
+        self
+    }
+
+    /// Replaces a connection of that age; what is in flight on it is waited for. Default: never. From 1 s to 24 h.
+    pub const fn connection_life_max(mut self, age: Duration) -> Self {
+        self.connections.life_max = Some(age);
+        self
+    }
+
     /// What the client runs on. Default: tokio if the feature is on, otherwise threads of its own.
     pub const fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
@@ -168,9 +227,9 @@ impl ClientBuilder {
     /// [`ConnectError`] when a setting is out of range, when there is no tokio runtime, or when no name server answered
     /// within the deadline, with what each of them said.
     pub fn connect(self) -> Pending<Client, ConnectError> {
-        let runtime = self.runtime;
+        let (runtime, settings) = (self.runtime, self.settings.clone());
         match self.finish() {
-            Ok(config) => Pending::steps(Connecting::new(config, runtime)),
+            Ok(config) => Pending::steps(Connecting::new(config, settings, runtime)),
             Err(error) => Pending::ready(Err(error.into())),
         }
     }
@@ -187,6 +246,19 @@ impl ClientBuilder {
         in_range("close_deadline", &self.close_deadline, Duration::ZERO..=HOUR, "0 to 1 h")?;
         in_range("heartbeat_interval", &self.heartbeat, SECOND..=60 * SECOND, "1 s to 60 s")?;
         in_range("route_refresh_interval", &self.route_refresh, SECOND..=HOUR, "1 s to 1 h")?;
+        let ConnectionConfig { per_broker, dial_deadline, backoff_min, backoff_max, in_flight, .. } =
+            self.connections;
+        in_range("connections_per_broker", &per_broker, 1..=64, "1 to 64")?;
+        in_range("dial_deadline", &dial_deadline, MILLI..=HOUR, "1 ms to 1 h")?;
+        in_range("backoff", &backoff_min, MILLI..=backoff_max, "1 ms to the longest")?;
+        in_range("backoff", &backoff_max, MILLI..=HOUR, "1 ms to 1 h")?;
+        in_range("in_flight_max", &in_flight, 1..=32_768, "1 to 32,768")?;
+        if let Some(after) = &self.connections.idle_close {
+            in_range("idle_close", after, SECOND..=HOUR, "1 s to 1 h")?;
+        }
+        if let Some(age) = &self.connections.life_max {
+            in_range("connection_life_max", age, SECOND..=24 * HOUR, "1 s to 24 h")?;
+        }
         let id = self.client_id.unwrap_or_else(id::client_id);
         Ok(Config {
             send: self.send,
@@ -194,6 +266,7 @@ impl ClientBuilder {
             close_deadline: self.close_deadline,
             heartbeat: self.heartbeat,
             route_refresh: self.route_refresh,
+            connections: self.connections,
             ..Config::new(self.name_servers?, ClientId::new(&id).map_err(ConfigError::ClientId)?)
         })
     }
@@ -263,6 +336,11 @@ mod tests {
         assert_eq!(range(new().close_deadline(Duration::MAX)), "close_deadline");
         assert_eq!(range(new().heartbeat_interval(Duration::from_secs(61))), "heartbeat_interval");
         assert_eq!(range(new().route_refresh_interval(Duration::ZERO)), "route_refresh_interval");
+        assert_eq!(range(new().connections_per_broker(0)), "connections_per_broker");
+        assert_eq!(range(new().backoff(Duration::from_secs(3), Duration::from_secs(2))), "backoff");
+        assert_eq!(range(new().in_flight_max(0)), "in_flight_max");
+        assert_eq!(range(new().idle_close(Duration::ZERO)), "idle_close");
+        assert_eq!(range(new().connection_life_max(Duration::ZERO)), "connection_life_max");
         assert_eq!(new().name_servers([""]).finish(), Err(ConfigError::NoNameServer));
         assert!(matches!(new().client_id("a\n").finish(), Err(ConfigError::ClientId(_))));
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use fusee_core::error::RouteError as NoRoute;
 use fusee_core::ids::Queue;
-use fusee_core::{Outcome, Report};
+use fusee_core::{Connection, Outcome, Report};
 use fusee_engine::{Dead, Engine, Handle};
 
 use crate::builder::ClientBuilder;
@@ -16,6 +16,7 @@ use crate::lite_pull::LitePullBuilder;
 use crate::message::IntoTopic;
 use crate::pending::{Pending, Steps};
 use crate::producer::ProducerBuilder;
+use crate::remoting::RemotingRequest;
 
 /// A client of a RocketMQ cluster: its name servers, routes and connections.
 ///
@@ -66,6 +67,26 @@ impl Client {
             }
             Err(illegal) => Pending::ready(Err(illegal.into())),
         }
+    }
+
+    /// A request by its code, to any name server or broker: for what has no method of its own. It travels on this
+    /// client's own connection to that address.
+    ///
+    /// ```no_run
+    /// # async fn example(client: fusee::Client) -> fusee::Result<()> {
+    /// let reply = client.request("127.0.0.1:10911", 28).send().await?; // GET_BROKER_RUNTIME_INFO
+    /// println!("{} {}", reply.code(), String::from_utf8_lossy(reply.body()));
+    /// # Ok(()) }
+    /// ```
+    pub fn request(&self, to: impl AsRef<str>, code: i32) -> RemotingRequest {
+        RemotingRequest::new(self.handle.clone(), to.as_ref(), code)
+    }
+
+    /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, how
+    /// often it came up, and why it ended last. Empty once the client is dead.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        self.handle.command(|client, _| client.connections().collect()).unwrap_or_default()
     }
 
     /// Closes the client: refuses new work, waits up to 10 s for the sends under way, commits what consumers with

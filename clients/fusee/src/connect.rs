@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use fusee_core::error::ConnectError as Failure;
 use fusee_core::{Client as Machine, Config, Instant, Outcome};
-use fusee_engine::{Engine, Handle, Operation};
+use fusee_engine::{Engine, Handle, Operation, Settings};
 
 use crate::client::Client;
 use crate::error::ConnectError;
@@ -20,7 +20,7 @@ use crate::runtime::Runtime;
 
 pub(crate) enum Connecting {
     /// Nobody has looked yet.
-    Asked { config: Box<Config>, runtime: Runtime },
+    Asked { config: Box<Config>, settings: Settings, runtime: Runtime },
     /// Looks for a name server.
     Looking { handle: Handle, id: Arc<str>, looking: Operation },
     /// Ended.
@@ -28,14 +28,14 @@ pub(crate) enum Connecting {
 }
 
 impl Connecting {
-    pub(crate) fn new(config: Config, runtime: Runtime) -> Self {
-        Self::Asked { config: Box::new(config), runtime }
+    pub(crate) fn new(config: Config, settings: Settings, runtime: Runtime) -> Self {
+        Self::Asked { config: Box::new(config), settings, runtime }
     }
 
-    fn start(config: Config, runtime: Runtime) -> Result<Self, ConnectError> {
+    fn start(config: Config, settings: Settings, runtime: Runtime) -> Result<Self, ConnectError> {
         let id = config.client_id.as_str().into();
         let machine = Machine::new(config, id::seed(), Instant::ZERO, id::unix_now());
-        let handle = runtime.start(machine)?;
+        let handle = runtime.start(machine, settings)?;
         let looking = handle.operate(|client, now, ticket| client.connect(now, ticket));
         Ok(Self::Looking { handle, id, looking })
     }
@@ -45,7 +45,7 @@ impl Steps<Client, ConnectError> for Connecting {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Client, ConnectError>> {
         loop {
             match mem::replace(self, Self::Over) {
-                Self::Asked { config, runtime } => *self = Self::start(*config, runtime)?,
+                Self::Asked { config, settings, runtime } => *self = Self::start(*config, settings, runtime)?,
                 Self::Looking { handle, id, mut looking } => {
                     return match Pin::new(&mut looking).poll(cx) {
                         Poll::Pending => {

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::environment::Origin;
 use crate::message::{IllegalMessage, Message};
+use crate::remoting::RequestError;
 
 /// This thread drives the client's own connections, so to wait on it would be to wait for ever. Await instead, or wait
 /// on another thread (`spawn_blocking`).
@@ -508,6 +509,9 @@ pub enum Error {
     /// The queues of a topic could not be told.
     #[error("no queues: {0}")]
     Route(#[from] RouteError),
+    /// A request by its parts got no reply.
+    #[error("no reply: {0}")]
+    Request(#[from] RequestError),
     /// A producer or consumer did not start.
     #[error("starting failed: {0}")]
     Start(#[from] StartError),
@@ -553,6 +557,7 @@ impl Error {
         match self {
             Self::Connect(error) => error.retry(),
             Self::Route(error) => error.retry(),
+            Self::Request(error) => error.retry(),
             Self::Start(error) => error.retry(),
             Self::Send(error) => error.retry(),
             Self::TrySend(error) => error.retry(),
@@ -570,6 +575,7 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Connect(error) => error.hint(),
             Self::Route(error) => error.hint(),
+            Self::Request(error) => error.hint(),
             Self::Start(error) => error.hint(),
             Self::Send(error) => error.hint(),
             Self::TrySend(error) => error.hint(),
@@ -582,10 +588,16 @@ impl Error {
     }
 
     /// Whether a message may be in a broker's store although this error came back. [`Stored::No`] for everything that
-    /// is not a send.
+    /// is neither a send nor a request by its parts.
     #[must_use]
     pub const fn stored(&self) -> Stored {
-        if let Self::Send(error) = self { error.stored() } else { Stored::No }
+        if let Self::Send(error) = self {
+            error.stored()
+        } else if let Self::Request(error) = self {
+            error.stored()
+        } else {
+            Stored::No
+        }
     }
 
     /// The response code of the server that refused, if one did.
@@ -594,6 +606,7 @@ impl Error {
         match self {
             Self::Connect(error) => error.code(),
             Self::Route(error) => error.code(),
+            Self::Request(error) => error.code(),
             Self::Start(error) => error.code(),
             Self::Send(error) => error.code(),
             Self::TrySend(error) => error.code(),

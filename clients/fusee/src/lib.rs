@@ -114,6 +114,7 @@ mod message;
 mod pending;
 mod producer;
 mod received;
+mod remoting;
 mod runtime;
 
 pub use builder::ClientBuilder;
@@ -127,12 +128,14 @@ pub use error::{
 pub use fusee_core::ids::{Address, BrokerName, Group, Queue, Topic};
 pub use fusee_core::wire::ids::{Host, OffsetId};
 pub use fusee_core::wire::{Durability, MessageId, Text};
-pub use fusee_core::{Receipt, Report};
+pub use fusee_core::{ConnState, Connection, Receipt, Report};
+pub use fusee_engine::{Credential, Credentials};
 pub use lite_pull::{LitePull, LitePullBuilder, Polling, Position, StartFrom};
 pub use message::{Body, DelayLevel, IllegalMessage, IntoTopic, Message};
 pub use pending::Pending;
 pub use producer::{Producer, ProducerBuilder};
 pub use received::Received;
+pub use remoting::{RemotingReply, RemotingRequest, RequestError};
 pub use runtime::Runtime;
 
 /// The runtimes, for `ClientBuilder::runtime`: `rt::Tokio`, `rt::Blocking`.

@@ -1,7 +1,7 @@
 //! On what a client runs: a value that is chosen when it connects, never a type parameter.
 
 use fusee_core::Client as Machine;
-use fusee_engine::{Engine, Handle};
+use fusee_engine::{Engine, Handle, Settings};
 
 use crate::error::ConnectError;
 
@@ -32,15 +32,15 @@ compile_error!("fusee needs something to run on: enable the feature `tokio` or `
 
 impl Runtime {
     /// Sets the machine going.
-    pub(crate) fn start(self, machine: Machine) -> Result<Handle, ConnectError> {
+    pub(crate) fn start(self, machine: Machine, settings: Settings) -> Result<Handle, ConnectError> {
         match self {
             #[cfg(feature = "tokio")]
             Self::Tokio => {
                 let tokio = fusee_tokio::Tokio::current().map_err(|_| ConnectError::NoRuntime)?;
-                Ok(Engine::start(machine, tokio))
+                Ok(Engine::start_with(machine, tokio, settings))
             }
             #[cfg(feature = "blocking")]
-            Self::Blocking => Ok(Engine::start(machine, fusee_blocking::Threads::new())),
+            Self::Blocking => Ok(Engine::start_with(machine, fusee_blocking::Threads::new(), settings)),
         }
     }
 }

@@ -18,12 +18,16 @@ use peer::Peer;
 pub(crate) enum Driver {
     TokioMulti,
     TokioCurrent,
+    Smol,
+    AsyncStd,
+    /// The async-io reactor, with the client's driver on an executor that is one plain thread.
+    Driven,
     Threads,
 }
 
 /// A runtime to live on, until it is dropped.
 pub(crate) struct Home {
-    tokio: Option<tokio::runtime::Handle>,
+    start: Box<dyn Fn(Client) -> Handle>,
     /// Ends the thread that drives the runtime, and the runtime with it.
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -31,26 +35,40 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn of(driver: Driver) -> Self {
-        let runtime = match driver {
-            Driver::TokioMulti => {
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+        use tokio::runtime::Builder;
+        match driver {
+            Driver::TokioMulti => Self::tokio(Builder::new_multi_thread().worker_threads(2)),
+            Driver::TokioCurrent => Self::tokio(&mut Builder::new_current_thread()),
+            Driver::Smol => Self::without_end(|client| Engine::start(client, fusee_smol::runtime())),
+            Driver::AsyncStd => Self::without_end(|client| Engine::start(client, fusee_async_std::runtime())),
+            Driver::Threads => {
+                Self::without_end(|client| Engine::start(client, fusee_blocking::Threads::new()))
             }
-            Driver::TokioCurrent => {
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-            }
-            Driver::Threads => return Self { tokio: None, stop: None, thread: None },
-        };
+            Driver::Driven => Self::without_end(|client| {
+                let sockets = fusee_async_io::AsyncIo::new(|_| unreachable!("the driver runs the tasks"));
+                let (runtime, driver) = fusee_engine::driven(sockets);
+                let handle = Engine::start(client, runtime);
+                thread::spawn(|| fusee_engine::block_on(driver));
+                handle
+            }),
+        }
+    }
+
+    fn without_end(start: impl Fn(Client) -> Handle + 'static) -> Self {
+        Self { start: Box::new(start), stop: None, thread: None }
+    }
+
+    fn tokio(builder: &mut tokio::runtime::Builder) -> Self {
+        let runtime = builder.enable_all().build().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let tokio = Some(runtime.handle().clone());
+        let tokio = runtime.handle().clone();
+        let start = Box::new(move |client| Engine::start(client, fusee_tokio::Tokio::on(tokio.clone())));
         let thread = Some(thread::spawn(move || runtime.block_on(async { stopped.await.unwrap() })));
-        Self { tokio, stop: Some(stop), thread }
+        Self { start, stop: Some(stop), thread }
     }
 
     pub(crate) fn start(&self, client: Client) -> Handle {
-        match &self.tokio {
-            Some(tokio) => Engine::start(client, fusee_tokio::Tokio::on(tokio.clone())),
-            None => Engine::start(client, fusee_blocking::Threads::new()),
-        }
+        (self.start)(client)
     }
 }
 
@@ -111,6 +129,9 @@ macro_rules! on_each_adapter {
     ($($name:ident)*) => {
         on_each_adapter!(@ tokio_multi TokioMulti [$($name)*]);
         on_each_adapter!(@ tokio_current TokioCurrent [$($name)*]);
+        on_each_adapter!(@ smol Smol [$($name)*]);
+        on_each_adapter!(@ async_std AsyncStd [$($name)*]);
+        on_each_adapter!(@ driven Driven [$($name)*]);
         on_each_adapter!(@ threads Threads [$($name)*]);
     };
     (@ $module:ident $driver:ident [$($name:ident)*]) => {
