@@ -23,6 +23,10 @@ use serde_json::{Value, json};
 pub mod code {
     /// Pull messages of one queue.
     pub const PULL: i32 = 11;
+    /// The offset a group has committed.
+    pub const QUERY_OFFSET: i32 = 14;
+    /// Commit an offset of a group.
+    pub const UPDATE_OFFSET: i32 = 15;
     /// Make a topic, or change it.
     pub const CREATE_TOPIC: i32 = 17;
     /// Change the configuration of a running broker.

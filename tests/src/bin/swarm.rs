@@ -1,5 +1,5 @@
 //! Runs the simulator over many seeds: `swarm [--seeds N] [--seconds S] [--seed X] [--from TEXT] [--threads T]
-//! [--replay FILE] [--keep FILE] [--all]`.
+//! [--replay FILE] [--keep FILE] [--all] [--budget RUNS] [--lines N]`.
 //!
 //! Seeds count up from a number drawn from `--from` (a commit, say; `1` unless said). The first run that breaks an
 //! invariant is cut down and printed, and kept in the file `--keep` names, which `--replay` runs again. `--all` goes on
@@ -25,6 +25,7 @@ struct Options {
     keep: Option<String>,
     all: bool,
     budget: usize,
+    lines: usize,
 }
 
 fn options() -> Result<Options, String> {
@@ -38,6 +39,7 @@ fn options() -> Result<Options, String> {
         keep: None,
         all: false,
         budget: 300,
+        lines: 60,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -51,6 +53,7 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = Some(number(&value()?)?),
             "--threads" => options.threads = number(&value()?)?,
             "--budget" => options.budget = number(&value()?)?,
+            "--lines" => options.lines = number(&value()?)?,
             "--from" => options.from = value()?,
             "--replay" => options.replay = Some(value()?),
             "--keep" => options.keep = Some(value()?),
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
         return match plan
             .and_then(|text| serde_json::from_str::<Plan>(&text).map_err(|error| error.to_string()))
         {
-            Ok(plan) => one(&plan),
+            Ok(plan) => one(&plan, options.lines),
             Err(error) => {
                 eprintln!("swarm: {file}: {error}");
                 ExitCode::from(2)
@@ -84,23 +87,30 @@ fn main() -> ExitCode {
         };
     }
     if let Some(seed) = options.seed {
-        return one(&Plan::draw(seed));
+        return one(&Plan::draw(seed), options.lines);
     }
     swarm(&options)
 }
 
 /// One run, told at length.
-fn one(plan: &Plan) -> ExitCode {
+fn one(plan: &Plan, lines: usize) -> ExitCode {
     let report = run(plan);
     let again = run(plan);
     println!("{}", serde_json::to_string(plan).expect("a plan is plain data"));
-    print!("{}", report.tail);
+    print_tail(&report.tail, lines);
     println!("seed={} hash={:016x} steps={} sends={}", plan.seed, report.hash, report.steps, report.sends);
     if again.hash != report.hash {
         println!("NOT DETERMINISTIC: the second run's hash is {:016x}", again.hash);
         return ExitCode::FAILURE;
     }
     verdict(&report)
+}
+
+fn print_tail(tail: &str, lines: usize) {
+    let skip = tail.lines().count().saturating_sub(lines);
+    for line in tail.lines().skip(skip) {
+        println!("{line}");
+    }
 }
 
 fn verdict(report: &Report) -> ExitCode {
@@ -170,7 +180,7 @@ fn swarm(options: &Options) -> ExitCode {
     };
     let text = serde_json::to_string(&plan).expect("a plan is plain data");
     println!("{text}");
-    print!("{}", report.tail);
+    print_tail(&report.tail, options.lines);
     if let Some(file) = &options.keep
         && let Err(error) = std::fs::write(file, text)
     {
