@@ -8,8 +8,9 @@
 mod answers;
 mod closing;
 pub mod config;
+pub mod connection;
 pub mod note;
-pub mod peers;
+pub(crate) mod peers;
 mod views;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -30,8 +31,9 @@ use crate::wire::{Frame, Request};
 use closing::Closing;
 pub use closing::Report;
 use config::{Config, PullConfig};
+use connection::{Connection, Lost};
 use note::Note;
-use peers::{Connection, Cut, Lost};
+use peers::Cut;
 pub use views::{ConsumerMut, ProducerMut};
 
 /// What comes in.

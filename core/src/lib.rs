@@ -121,8 +121,8 @@ mod timers;
 pub mod wire;
 
 pub use client::config::{Config, ConnectionConfig, Position, PullConfig, SendConfig, StartFrom};
+pub use client::connection::{ConnState, Connection, Lost};
 pub use client::note::{Note, Unexpected};
-pub use client::peers::{ConnState, Connection, Lost};
 pub use client::{Client, ConsumerMut, Input, Outcome, Output, ProducerMut, Report};
 pub use consumer::Pulled;
 pub use link::{Outgoing, What};
