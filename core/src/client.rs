@@ -13,7 +13,7 @@ pub mod note;
 pub(crate) mod peers;
 mod views;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -98,8 +98,8 @@ pub struct Client {
     consumers: BTreeMap<ConsumerId, Consumer>,
     next_consumer: u32,
     heartbeat: Option<Timer>,
-    /// Heartbeats under way, so that a silent connection is told from a slow one.
-    probes: BTreeMap<PeerId, Instant>,
+    /// Where a heartbeat or a probe is under way.
+    probes: BTreeSet<PeerId>,
     closing: Closing,
 }
 
@@ -117,7 +117,7 @@ impl Client {
             consumers: BTreeMap::new(),
             next_consumer: 0,
             heartbeat: None,
-            probes: BTreeMap::new(),
+            probes: BTreeSet::new(),
             closing: Closing::default(),
         }
     }

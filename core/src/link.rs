@@ -258,7 +258,15 @@ impl Link {
     pub(crate) fn forget(&mut self, key: Key) -> (Fate, Option<Call>) {
         let Some(call) = self.calls.remove(key) else { return (Fate::Gone, None) };
         let fate = match call.taken {
-            None => Fate::Unsent,
+            None => {
+                // Nobody may take for a long time; what was given up must not pile up meanwhile.
+                while let Some(Waiting::Call(first)) = self.waiting.front()
+                    && self.calls.get(*first).is_none()
+                {
+                    self.waiting.pop_front();
+                }
+                Fate::Unsent
+            }
             Some((_, flying)) => {
                 if let Some(entry) = self.flying.get_mut(flying) {
                     *entry = Flying::Forgotten;

@@ -16,7 +16,7 @@ mod select;
 mod verdict;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::client::{Outcome, Output};
@@ -83,7 +83,7 @@ pub(crate) struct Producers {
     sends: Slab<Sending>,
     pub(crate) admission: Admission,
     /// Sends that wait for a route, in the order they were admitted.
-    parked: BTreeMap<TopicId, Vec<SendId>>,
+    parked: BTreeMap<TopicId, VecDeque<SendId>>,
     closed: bool,
     /// How many ended stored, and how many otherwise, since closing began.
     pub(crate) ended: (usize, usize),
@@ -134,7 +134,7 @@ impl Producers {
             self.admission.give_up(cx, ticket);
             return Err(Rejected { value: message, why: RejectedWhy::Closed });
         }
-        if !self.admission.admit(&cx.config.send, ticket, message.bytes()) {
+        if !self.admission.admit(cx, ticket, message.bytes()) {
             return Err(Rejected { value: message, why: RejectedWhy::Full });
         }
         let topic = cx.topic(&message.topic);
@@ -166,7 +166,7 @@ impl Producers {
         let Some(route) = cx.directory.route(sending.topic) else {
             sending.step = Step::Routing;
             let topic = sending.topic;
-            self.parked.entry(topic).or_default().push(id);
+            self.parked.entry(topic).or_default().push_back(id);
             cx.wanted.push((topic, true));
             self.arm(cx, id);
             return;
@@ -362,8 +362,10 @@ impl Producers {
         }
         if matches!(sending.step, Step::Routing)
             && let Some(parked) = self.parked.get_mut(&sending.topic)
+            // Whoever came first ends first: found at the front.
+            && let Some(place) = parked.iter().position(|parked| *parked == id)
         {
-            parked.retain(|parked| *parked != id);
+            parked.remove(place);
         }
         cx.out.push_back(Output::Done(sending.ticket, Outcome::Sent(result)));
         self.admission.release(cx, sending.message.bytes());
@@ -380,6 +382,7 @@ impl Producers {
 
     /// Every send under way ends now.
     pub(crate) fn abandon(&mut self, cx: &mut Cx) {
+        self.parked.clear();
         for key in self.sends.keys() {
             let Some(sending) = self.sends.get(key) else { continue };
             let mut doubt = sending.doubt;
@@ -414,7 +417,11 @@ impl Producers {
                 Step::Pausing { .. } => {}
             }
         }
-        assert_eq!(parked, self.parked.values().map(Vec::len).sum::<usize>(), "only what waits is parked");
+        assert_eq!(
+            parked,
+            self.parked.values().map(VecDeque::len).sum::<usize>(),
+            "only what waits is parked"
+        );
         self.admission.check(&cx.config.send, self.sends.len(), bytes);
     }
 }

@@ -240,7 +240,9 @@ impl Router {
             }
             Err(error) if error.code() == Some(ResponseCode::TOPIC_NOT_EXIST) => {
                 self.current = self.servers.iter().position(|peer| *peer == from).unwrap_or(self.current);
-                if entry.publish && !ask.template {
+                // The route of a topic that exists outlives a name server that has not heard of it yet.
+                let unknown = cx.directory.route(topic).is_none_or(|route| route.of_template);
+                if entry.publish && !ask.template && unknown {
                     let deadline = ask.deadline;
                     let mut ask = self.new_ask(deadline);
                     ask.template = true;

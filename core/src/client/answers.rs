@@ -108,7 +108,9 @@ impl Client {
                 }
             }
             Purpose::Unregister => self.closing.told(true),
-            Purpose::Probe => drop(self.probes.remove(&peer)),
+            Purpose::Probe => {
+                self.probes.remove(&peer);
+            }
             Purpose::Raw(ticket) => {
                 self.cx.out.push_back(Output::Done(ticket, Outcome::Answered(Ok(frame))));
             }
@@ -176,13 +178,11 @@ impl Client {
         }
     }
 
-    /// Hangs up when nothing came for as long as a request was waited for.
+    /// Hangs up when nothing came for as long as a probe is waited for.
     fn give_up_if_silent(&mut self, peer: PeerId) {
-        let since = self.probes.remove(&peer);
-        let patience = self.cx.now.since(self.cx.peers.heard_at(peer));
-        let silent =
-            since.map_or(patience >= limits::CALL_DEADLINE, |since| self.cx.peers.heard_at(peer) <= since);
-        if silent && self.cx.conn_up(peer).is_some() {
+        self.probes.remove(&peer);
+        let silence = self.cx.now.since(self.cx.peers.quiet_since(peer));
+        if silence >= limits::CALL_DEADLINE && self.cx.conn_up(peer).is_some() {
             let cuts = self.cx.hang_up(peer, LostWhy::Silent);
             self.cut(cuts);
         }
@@ -210,7 +210,7 @@ impl Client {
         if self.closing.is_leaving() || (heartbeat.producers.is_empty() && heartbeat.consumers.is_empty()) {
             return;
         }
-        self.probes.entry(peer).or_insert(self.cx.now);
+        self.probes.insert(peer);
         let deadline = self.cx.now + limits::CALL_DEADLINE;
         self.cx.call(peer, Purpose::Heartbeat, Request::from(heartbeat), Some(deadline), false);
     }
@@ -221,10 +221,7 @@ impl Client {
             let cuts = self.cx.hang_up(peer, LostWhy::Silent);
             return self.cut(cuts);
         }
-        if !self.cx.peers.is_broker(peer)
-            || self.cx.conn_up(peer).is_none()
-            || self.probes.contains_key(&peer)
-        {
+        if !self.cx.peers.is_broker(peer) || self.cx.conn_up(peer).is_none() || self.probes.contains(&peer) {
             return;
         }
         if self.cx.peers.is_member(peer) {
@@ -232,7 +229,7 @@ impl Client {
         }
         // A broker answers a name server's request with "not supported", which is life. A heartbeat here would make
         // it list us twice.
-        self.probes.insert(peer, self.cx.now);
+        self.probes.insert(peer);
         let deadline = self.cx.now + limits::CALL_DEADLINE;
         let request = Request::from(GetRoute { topic: crate::router::template() });
         self.cx.call(peer, Purpose::Probe, request, Some(deadline), false);

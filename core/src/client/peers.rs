@@ -210,9 +210,18 @@ impl Peers {
         self.get(id).link.heard_at()
     }
 
-    /// Why the last connection to this address ended, as the error of a request for it.
+    /// Since when nothing came on the connection this address has now.
+    pub(crate) fn quiet_since(&self, id: PeerId) -> Instant {
+        let peer = self.get(id);
+        peer.link.heard_at().max(peer.since)
+    }
+
+    /// Why there is no connection to this address, as the error of a request for it.
     pub(crate) fn last_lost(&self, id: PeerId) -> Option<CallError> {
         let peer = self.get(id);
+        if matches!(peer.state, State::Up(_)) {
+            return None;
+        }
         Some(CallError::Lost { peer: peer.address.clone(), why: peer.last_lost.clone()? })
     }
 

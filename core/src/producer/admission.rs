@@ -36,12 +36,13 @@ impl Admission {
     }
 
     /// Takes room for a message, which may have been granted to its ticket before.
-    pub(crate) fn admit(&mut self, config: &SendConfig, ticket: Ticket, bytes: usize) -> bool {
+    pub(crate) fn admit(&mut self, cx: &mut Cx, ticket: Ticket, bytes: usize) -> bool {
         if let Some(granted) = self.granted.remove(&ticket) {
             self.bytes = self.bytes - granted + bytes;
+            self.grant(cx); // it may need less than was reserved
             return true;
         }
-        if !self.waiting.is_empty() || !self.fits(config, bytes) {
+        if !self.waiting.is_empty() || !self.fits(&cx.config.send, bytes) {
             return false;
         }
         self.add(bytes);

@@ -12,7 +12,7 @@ use crate::{Outcome, Position, Pulled, StartFrom};
 use super::bench::{Bench, queue};
 
 /// A bench with the route of the topic, a consumer of these queues of broker a, and nothing answered.
-fn reading(from: StartFrom, auto: bool, queues: &[i32]) -> (Bench, ConsumerId) {
+pub(super) fn reading(from: StartFrom, auto: bool, queues: &[i32]) -> (Bench, ConsumerId) {
     let mut bench = Bench::new();
     let ticket = bench.ticket();
     bench.client.queues(bench.now, &queue("a", 0).topic, ticket);
@@ -28,7 +28,7 @@ fn reading(from: StartFrom, auto: bool, queues: &[i32]) -> (Bench, ConsumerId) {
 }
 
 impl Bench {
-    fn request_of(&mut self, wanted: impl Fn(&Request) -> bool) -> Option<(ConnId, i32, Request)> {
+    pub(super) fn request_of(&mut self, wanted: impl Fn(&Request) -> bool) -> Option<(ConnId, i32, Request)> {
         let mut others = Vec::new();
         let mut found = None;
         while let Some((conn, opaque, request)) = self.request() {
@@ -51,7 +51,7 @@ impl Bench {
         found
     }
 
-    fn stored_offset(&mut self, offset: Option<i64>) {
+    pub(super) fn stored_offset(&mut self, offset: Option<i64>) {
         let (conn, opaque, _) =
             self.request_of(|r| matches!(r, Request::QueryOffset(_))).expect("a query for the stored offset");
         match offset {
@@ -60,13 +60,13 @@ impl Bench {
         }
     }
 
-    fn next_pull(&mut self) -> (ConnId, i32, i64, bool) {
+    pub(super) fn next_pull(&mut self) -> (ConnId, i32, i64, bool) {
         let (conn, opaque, request) = self.request_of(|r| matches!(r, Request::Pull(_))).expect("a pull");
         let Request::Pull(pull) = request else { unreachable!("filtered") };
         (conn, opaque, pull.offset, pull.suspend_ms > 0)
     }
 
-    fn pulled(&mut self, conn: ConnId, opaque: i32, code: i32, next: i64, max: i64, bytes: usize) {
+    pub(super) fn pulled(&mut self, conn: ConnId, opaque: i32, code: i32, next: i64, max: i64, bytes: usize) {
         let (next, max) = (alloc::format!("{next}"), alloc::format!("{max}"));
         let fields = [
             ("nextBeginOffset", next.as_str()),
@@ -77,7 +77,7 @@ impl Bench {
         self.reply_of(401, conn, opaque, code, &fields, Bytes::from(alloc::vec![0; bytes]));
     }
 
-    fn take_chunk(&mut self, id: ConsumerId) -> Option<Pulled> {
+    pub(super) fn take_chunk(&mut self, id: ConsumerId) -> Option<Pulled> {
         let pulled = self.client.consumer(id).take(self.now);
         self.drain();
         pulled

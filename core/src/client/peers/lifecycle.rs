@@ -81,6 +81,10 @@ impl Cx {
         if worn {
             self.suspect(id.peer);
         }
+        // What is not waited for any more makes room for what waits behind the bound of requests in flight.
+        if let Some(conn) = self.conn_up(id.peer) {
+            self.tell_ready(id.peer, conn);
+        }
         (fate, call)
     }
 
