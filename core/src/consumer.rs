@@ -167,17 +167,23 @@ impl Consumer {
 
     /// Reads these queues from now on, and no others. Those it had already go on where they are.
     pub(crate) fn assign(&mut self, cx: &mut Cx, queues: &[Queue]) {
+        if self.closing {
+            return;
+        }
         self.version = cx.unix();
         let wanted: Vec<QueueId> = queues.iter().map(|queue| intern(cx, queue)).collect();
         let dropped: Vec<QueueId> = self.queues.keys().filter(|id| !wanted.contains(id)).copied().collect();
-        for id in dropped {
-            self.drop_cached(id);
-            if let Some(mut assigned) = self.queues.remove(&id) {
+        for id in &dropped {
+            self.drop_cached(*id);
+            if let Some(mut assigned) = self.queues.remove(id) {
                 stop(cx, &mut assigned);
+                if let Some(settled) = assigned.settled.filter(|_| self.config.auto_commit) {
+                    self.want_commit(cx, *id, settled);
+                }
             }
         }
         for id in wanted {
-            if self.closing || self.queues.contains_key(&id) {
+            if self.queues.contains_key(&id) {
                 continue;
             }
             cx.wanted.push((id.topic, false));
@@ -200,6 +206,11 @@ impl Consumer {
             };
             self.queues.insert(id, assigned);
             self.advance(cx, id);
+        }
+        // Queues may have waited for those that are gone: for their room, or to know where they begin.
+        self.refill(cx);
+        for id in dropped {
+            self.decide(cx, id.topic);
         }
     }
 
@@ -271,6 +282,9 @@ impl Consumer {
 
     /// Stops or goes on handing out and asking for messages of these queues. Positions stay.
     pub(crate) fn set_paused(&mut self, cx: &mut Cx, queues: &[Queue], paused: bool) {
+        if self.closing {
+            return;
+        }
         for queue in queues {
             let id = intern(cx, queue);
             let Some(assigned) = self.queues.get_mut(&id) else { continue };
@@ -320,6 +334,9 @@ impl Consumer {
 
     /// Somebody polls and wants to be woken at `at` at the latest.
     pub(crate) fn wake_at(&mut self, cx: &mut Cx, at: Instant) {
+        if self.closing {
+            return self.tell(cx);
+        }
         cx.timers.rearm(&mut self.poll_timer, at, Alarm::Poll(self.id));
     }
 

@@ -58,6 +58,7 @@ enum Phase {
 pub(super) struct Closing {
     phase: Phase,
     tickets: Vec<Ticket>,
+    deadline: Instant,
     timer: Option<Timer>,
     farewells: usize,
     report: Report,
@@ -100,8 +101,8 @@ impl Client {
         self.closing.tickets.push(ticket);
         if self.closing.phase == Phase::Open {
             self.closing.phase = Phase::Draining;
-            let at = self.cx.now + self.cx.config.close_deadline;
-            self.cx.timers.rearm(&mut self.closing.timer, at, Alarm::Close);
+            self.closing.deadline = self.cx.now + self.cx.config.close_deadline;
+            self.cx.timers.rearm(&mut self.closing.timer, self.closing.deadline, Alarm::Close);
             self.producers.close(&mut self.cx);
             self.each_consumer(super::Consumer::close);
         }
@@ -129,10 +130,12 @@ impl Client {
         let done: Vec<ConsumerId> =
             self.consumers.iter().filter(|(_, consumer)| ready(consumer)).map(|(id, _)| *id).collect();
         for id in done {
-            if let Some(consumer) = self.consumers.remove(&id)
-                && self.closing.phase != Phase::Closed
-            {
-                self.unregister(None, Some(&consumer.config.group));
+            let Some(consumer) = self.consumers.remove(&id) else { continue };
+            let group = &consumer.config.group;
+            // Brokers know one member per client: a successor in the group would be forgotten with it.
+            let succeeded = self.consumers.values().any(|c| c.config.group == *group && !c.is_closing());
+            if self.closing.phase != Phase::Closed && !succeeded {
+                self.unregister(None, Some(group));
             }
         }
     }
@@ -146,7 +149,7 @@ impl Client {
             self.cx.timers.disarm(&mut self.heartbeat);
             (self.closing.report.sends_stored, self.closing.report.sends_failed) = self.producers.ended;
             // Who does not answer a farewell is not waited for longer than a call takes.
-            let soon = self.cx.now + limits::CALL_DEADLINE;
+            let soon = (self.cx.now + limits::CALL_DEADLINE).min(self.closing.deadline);
             self.cx.timers.rearm(&mut self.closing.timer, soon, Alarm::Close);
             for group in self.producers.close_members() {
                 self.unregister(Some(&group), None);

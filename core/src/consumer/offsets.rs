@@ -113,9 +113,17 @@ impl Consumer {
         let left = read.iter().map(|(id, _)| *id).collect();
         self.commits.waiters.push(Waiter { ticket, left, failed: Vec::new() });
         for (id, offset) in read {
+            self.settle(id, offset); // or the next automatic commit would take it back
             self.want_commit(cx, id, offset);
         }
         self.answer_waiters(cx);
+    }
+
+    /// Automatic commits cover this from now on.
+    pub(super) fn settle(&mut self, id: QueueId, offset: i64) {
+        if let Some(assigned) = self.queues.get_mut(&id) {
+            assigned.settled = Some(offset);
+        }
     }
 
     /// Commits what was settled by the take after it.

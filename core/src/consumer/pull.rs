@@ -125,8 +125,11 @@ impl Consumer {
                 let zero = goal == Goal::Stored && offset == Some(0) && version < FIRST_OF_LINE_5;
                 (Ok(offset), zero && self.config.from != StartFrom::First)
             }
-            // Not everybody may ask for the whole table. Then the 0 is believed: reading again is better than skipping.
-            Err(CallError::Refused { .. }) if goal == Goal::Doubted => (Ok(Some(0)), false),
+            // Not everybody may ask for the whole table, and it may be too large to be read. Then the 0 is believed:
+            // reading again is better than skipping.
+            Err(CallError::Refused { .. } | CallError::Malformed { .. }) if goal == Goal::Doubted => {
+                (Ok(Some(0)), false)
+            }
             Err(error) => (Err(error), false),
         };
         if doubt {
@@ -155,6 +158,7 @@ impl Consumer {
                 let adopt = core::mem::take(&mut assigned.adopt);
                 self.begin(cx, id, offset.max(0));
                 if adopt {
+                    self.settle(id, offset.max(0));
                     self.want_commit(cx, id, offset.max(0));
                 }
             }
@@ -193,13 +197,14 @@ impl Consumer {
     }
 
     fn pull(&mut self, cx: &mut Cx, id: QueueId, peer: PeerId, offset: i64) {
-        let full = self.cached_messages >= self.config.cached_messages
-            || self.cached_bytes >= self.config.cached_bytes;
+        // One reply is cached whatever the bounds are.
+        let full = self.cached_messages >= self.config.cached_messages.max(1)
+            || self.cached_bytes >= self.config.cached_bytes.max(1);
         let Some(assigned) = self.queues.get_mut(&id) else { return };
         if assigned.paused {
             return assigned.step = Step::Waits(Waits::Paused);
         }
-        if full || assigned.cached >= self.config.cached_per_queue {
+        if full || assigned.cached >= self.config.cached_per_queue.max(1) {
             return assigned.step = Step::Waits(Waits::Full);
         }
         // The first pull is not held, so that the queue's end is known at once.
@@ -289,18 +294,18 @@ impl Consumer {
                 let to = reply.next.max(0);
                 cx.out.push_back(Output::Note(Note::OffsetMoved { queue, from: asked, to }));
                 assigned.moves += 1;
-                let again = assigned.moves > 1;
+                let first = assigned.moves == 1;
                 self.skip_to(id, to);
-                if again {
-                    self.tell(cx);
-                    return self.pause(cx, id, limits::PULL_PAUSE);
+                self.tell(cx);
+                if first {
+                    return self.advance(cx, id);
                 }
+                return self.pause(cx, id, limits::PULL_PAUSE);
             }
             PullStatus::Found | PullStatus::NoMatch | PullStatus::NotFound => {}
         }
         self.tell(cx); // the end may be reached
-        let first = self.queues.get(&id).is_some_and(|assigned| assigned.moves == 1);
-        if progress || held || !quick || first {
+        if progress || held || !quick {
             self.advance(cx, id);
         } else {
             self.pause(cx, id, limits::PULL_FLOW_PAUSE);
