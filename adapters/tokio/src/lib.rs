@@ -4,16 +4,15 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use fusee_core::error::LostWhy;
-use fusee_core::ids::{Address, ConnId};
+use fusee_core::ids::Address;
 use fusee_core::time::Instant;
-use fusee_engine::polled::{self, PollRead, Runtime};
-use fusee_engine::{Adapter, Engine, Epoch, PollWritable, Socket, Task, WouldStall, lost_why};
+use fusee_engine::polled::{PollRead, Runtime};
+use fusee_engine::{Engine, Epoch, PollWritable, Socket, Task, WouldStall};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -44,20 +43,33 @@ impl Tokio {
     }
 }
 
-impl Adapter for Tokio {
+impl Runtime for Tokio {
+    type Reader = Reader;
+    type Socket = Writer;
+
     fn now(&self) -> Instant {
         self.epoch.now()
     }
 
-    fn dial(&self, engine: Arc<Engine>, conn: ConnId, address: Address) {
-        self.handle.spawn(polled::wire(Arc::new(self.clone()), engine, conn, address));
+    async fn resolve(&self, name: &Address) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host(name.as_str()).await?.collect())
     }
 
-    fn keep_time(&self, engine: Arc<Engine>) {
-        self.handle.spawn(polled::clock(Arc::new(self.clone()), engine));
+    async fn connect(&self, address: SocketAddr) -> io::Result<(Reader, Writer)> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        Ok((Reader(reader), Writer(writer)))
     }
 
-    fn run(&self, task: Task) {
+    async fn sleep_until(&self, at: Instant) {
+        match self.epoch.to_std(at) {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn spawn(&self, task: Task) {
         self.handle.spawn(task);
     }
 
@@ -79,40 +91,6 @@ impl Adapter for Tokio {
     }
 }
 
-impl Runtime for Tokio {
-    type Reader = Reader;
-    type Socket = Writer;
-
-    async fn connect(&self, address: &Address) -> Result<(Reader, Writer), LostWhy> {
-        let addresses = tokio::net::lookup_host(address.as_str())
-            .await
-            .map_err(|error| LostWhy::Unresolved(error.to_string().into()))?;
-        let mut why = LostWhy::Unresolved("the name has no address".into());
-        for address in addresses {
-            let connected = async {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                io::Result::Ok(stream)
-            };
-            match connected.await {
-                Ok(stream) => {
-                    let (reader, writer) = stream.into_split();
-                    return Ok((Reader(reader), Writer(writer)));
-                }
-                Err(error) => why = lost_why(&error),
-            }
-        }
-        Err(why)
-    }
-
-    async fn sleep_until(&self, at: Instant) {
-        match self.epoch.to_std(at) {
-            Some(at) => tokio::time::sleep_until(at.into()).await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// The read side of a connection.
 #[derive(Debug)]
 pub struct Reader(OwnedReadHalf);
@@ -129,7 +107,10 @@ pub struct Writer(OwnedWriteHalf);
 
 impl Socket for Writer {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(pieces)
+        match pieces {
+            [piece] => self.0.try_write(piece),
+            pieces => self.0.try_write_vectored(pieces),
+        }
     }
 }
 
