@@ -1,0 +1,79 @@
+//! Names, ids, properties: what is made of text and becomes text again.
+
+use fusee_core::ids::{Address, Group, Topic};
+use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
+use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets};
+use fusee_core::wire::rpc::send::RecallHandle;
+use fusee_core::wire::subscription::java_hash;
+use fusee_core::wire::{OffsetId, Properties, PropertyText, Text, base64};
+
+/// See `targets/properties.rs`.
+pub fn properties(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let view = Properties::new(Text::from(text.clone()));
+    let read = view.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    let mut written = PropertyText::new();
+    let mut kept = Vec::new();
+    for (name, value) in &read {
+        assert_eq!(view.get(name), Some(value.as_str()));
+        match written.put(name, value) {
+            Ok(()) => kept.push((name.clone(), value.clone())),
+            Err(_) => assert!(value.contains('\u{1}') || text.len() > 30_000, "{name:?} {value:?}"),
+        }
+    }
+    let again = Properties::new(written.finish());
+    let again = again.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    assert_eq!(again, kept);
+    if let Some((name, value)) = text.split_once('=') {
+        let mut one = PropertyText::new();
+        if one.put(name, value).is_ok() {
+            let one = Properties::new(one.finish());
+            assert_eq!(one.iter().collect::<Vec<_>>(), [(name, value)]);
+        }
+    }
+}
+
+/// See `targets/ids.rs`.
+pub fn ids(bytes: &[u8]) {
+    let encoded = base64::encode(bytes, base64::STANDARD);
+    assert_eq!(base64::decode(&encoded, base64::STANDARD).as_deref(), Some(bytes));
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Some(id) = OffsetId::parse(text) {
+        assert_eq!(id.to_string(), text.to_uppercase());
+    }
+    if let Some(handle) = PopHandle::parse(text) {
+        assert_eq!(PopHandle::parse(&handle.to_string()), Some(handle));
+    }
+    if let Some(handle) = RecallHandle::parse(text) {
+        assert_eq!(RecallHandle::parse(&handle.to_string()), Some(handle));
+    }
+    if let Ok(offsets) = PopOffsets::parse(text) {
+        assert!(offsets.0.len() <= text.len());
+    }
+    if let Some(decoded) = base64::decode(text, base64::URL) {
+        assert!(decoded.len() <= text.len());
+    }
+}
+
+/// See `targets/names.rs`.
+pub fn names(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let Ok(topic) = Topic::new("T") else { return };
+    if let Ok(entry) = SubscriptionEntry::tags(topic, &text, 1) {
+        assert!(entry.tags.iter().all(|tag| !tag.is_empty() && text.contains(tag.as_str())));
+        assert!(entry.codes.len() <= entry.tags.len());
+        for tag in &entry.tags {
+            assert!(entry.codes.contains(&java_hash(tag)));
+            assert!(entry.accepts(Some(tag)));
+        }
+    }
+    if let Ok(topic) = Topic::new(&text) {
+        assert!(!text.is_empty() && topic.as_str() == text);
+    }
+    if let Ok(group) = Group::new(&text) {
+        assert!(text.len() <= 120 && group.as_str() == text);
+    }
+    if let Ok(address) = Address::new(&text) {
+        assert!(address.port() != 0 && !address.host().is_empty() && text.contains(address.host()));
+    }
+}
