@@ -29,21 +29,24 @@ impl Client {
         let Some(peer) = self.cx.peers.of_conn(conn) else { return };
         let (now, of_broker) = (self.cx.now, self.cx.peers.is_broker(peer));
         let Some(link) = self.cx.peers.link_of(conn) else { return };
+        let told_to_go = frame.header.code == ResponseCode::GO_AWAY.0;
         match link.hear(now, frame, of_broker) {
             Heard::Reply(mut call, frame) => {
                 self.cx.timers.disarm(&mut call.timer);
                 self.cx.peer_works(peer);
-                let cuts = if frame.header.code == ResponseCode::GO_AWAY.0 {
-                    self.cx.drain(conn)
-                } else {
-                    Vec::new()
-                };
+                let cuts = if told_to_go { self.cx.drain(conn) } else { Vec::new() };
                 self.cx.end_drain(conn);
                 self.answered(call.purpose, peer, frame);
                 self.cut(cuts);
             }
             Heard::Asked(frame) => self.asked(conn, peer, &frame),
-            Heard::Late => self.unexpected(peer, Unexpected::LateReply),
+            Heard::Late => {
+                self.unexpected(peer, Unexpected::LateReply);
+                // Nobody waits for this request any more, but what was said of the connection holds.
+                let cuts = if told_to_go { self.cx.drain(conn) } else { Vec::new() };
+                self.cx.end_drain(conn);
+                self.cut(cuts);
+            }
             Heard::Stray => self.unexpected(peer, Unexpected::StrayReply),
         }
         // A reply may have made room for what waits behind the bound of requests in flight.

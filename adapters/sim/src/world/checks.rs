@@ -113,17 +113,14 @@ impl Checks {
         self.sends.len() - 1
     }
 
-    /// The first byte of an attempt leaves.
-    pub(super) fn started(&mut self, key: usize, server: usize) {
+    /// The wire takes an attempt; from now on nobody can hold it back.
+    pub(super) fn handed_over(&mut self, key: usize, server: usize) {
         let Some(sent) = self.sends.get_mut(key) else { return };
-        sent.started += 1;
-        let (started, last, answered) = (sent.started, sent.last_server.replace(server), sent.answered);
+        let (last, answered) = (sent.last_server.replace(server), sent.answered);
         sent.answered = false;
         if sent.end.is_some() {
             let text = format!("an attempt of message {key} after its end {:?}", sent.end);
             self.broken("S3", text);
-        } else if started > ATTEMPTS {
-            self.broken("S3", format!("attempt {started} of message {key}"));
         } else if let Some(code) = sent.last_word {
             self.broken("S10", format!("message {key} is tried again after code {code}"));
         } else if self.steady_routes && answered && sent.any_queue && last == Some(server) {
@@ -131,6 +128,18 @@ impl Checks {
                 "S10",
                 format!("message {key} is tried again on broker {server}, which has just refused it"),
             );
+        }
+    }
+
+    /// The first byte of an attempt leaves.
+    pub(super) fn started(&mut self, key: usize) {
+        let Some(sent) = self.sends.get_mut(key) else { return };
+        sent.started += 1;
+        let (started, end) = (sent.started, sent.end);
+        if end == Some(End::NotStored) {
+            self.broken("S2", format!("message {key} leaves, after its sender heard that it is not stored"));
+        } else if started > ATTEMPTS {
+            self.broken("S3", format!("attempt {started} of message {key}"));
         }
     }
 
@@ -254,19 +263,21 @@ impl Checks {
             }
             at += 1;
             let queue = self.queues.entry((server, message.queue)).or_default();
+            let own_key = message.unique_id().and_then(key_of).filter(|key| *key < self.sends.len());
             let place = usize::try_from(offset).unwrap_or(usize::MAX);
-            let Some(Some(key)) = queue.keys.get(place).copied() else {
-                if queue.disturbed {
-                    continue; // the broker lost it after it gave it out
-                }
+            let known = queue.keys.get(place).copied().flatten();
+            // What a crash took may have been given out before, and its place may be another message's by now.
+            let Some(key) = (if queue.disturbed { own_key } else { known }) else {
                 return self.broken("S5", format!("queue {}: nothing is known at {offset}", pulled.queue));
             };
-            queue.read[place] = true;
+            if known.is_some() && known == own_key {
+                queue.read[place] = true;
+            }
             let sent = &self.sends[key];
             let own =
                 fusee_core::wire::Properties::new(fusee_core::wire::Text::from(sent.properties.clone()));
             let same = own.iter().all(|(name, value)| message.properties.get(name) == Some(value));
-            if message.body != sent.body || !same || message.unique_id().and_then(key_of) != Some(key) {
+            if message.body != sent.body || !same || own_key != Some(key) {
                 return self.broken("S5", format!("message {key} is not what it was: {message:?}"));
             }
         }

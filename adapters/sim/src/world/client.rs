@@ -206,7 +206,7 @@ impl World {
                 .checks
                 .broken("L6", format!("client {at}, told to close at {since} µs, has not at {now} µs"));
         }
-        process.spins = if until <= now { process.spins + 1 } else { 0 };
+        process.spins = if until <= now && process.handled == now { process.spins + 1 } else { 0 };
         if process.spins > 3 {
             return self
                 .checks
@@ -387,7 +387,7 @@ impl World {
             let piece = self.faults.piece(client, server);
             let Some((mut bytes, begun)) = self.links[link].write(piece) else { return };
             for key in begun {
-                self.checks.started(key, server);
+                self.checks.started(key);
             }
             if bytes.is_empty() {
                 continue;
@@ -436,6 +436,9 @@ impl World {
             }
             self.frames += 1;
             let key = asked.and_then(|asked| asked.key);
+            if let Some(key) = key {
+                self.checks.handed_over(key, server);
+            }
             if let Some(asked) = asked {
                 self.note(
                     What::Asks,
@@ -835,7 +838,7 @@ impl World {
     /// How far the client at this end of a link has dealt with a queue.
     pub(super) fn settled(&self, link: usize, server: usize, queue: i32) -> i64 {
         let process = &self.clients[self.links[link].client];
-        if process.life != self.links[link].life {
+        if process.core.is_none() || process.life != self.links[link].life {
             return i64::MAX; // the word of a life that is over
         }
         let Some((taken, settled)) = process.positions.get(&(server, queue)).copied() else {
