@@ -8,7 +8,7 @@
 //! - If the machine panics, or the runtime that carried it is gone, the client is dead: whatever waits is woken and
 //!   told so, whatever comes later is told so at once. Nothing hangs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,84 +20,25 @@ use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId, ConsumerId, Ticket};
 use fusee_core::time::Instant;
 use fusee_core::wire::Frame;
-use fusee_core::{Client, Input, Lost, Outcome, Outgoing, Output};
+use fusee_core::{Client, Input, Lost, Outcome, Outgoing};
 
 use crate::adapter::{Adapter, Task, WouldStall};
 use crate::after::After;
-use crate::credentials::{Credential, Credentials};
+use crate::credentials::Credential;
+use crate::guarded::{Dead, Guarded, Who};
 use crate::operation::Operation;
-use crate::slots::{Look, Slots};
+use crate::settings::Settings;
+use crate::slots::Look;
 use crate::wire::Outlet;
-
-/// Why a client can do nothing any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Dead {
-    /// A bug in this crate: the panic's message was printed when it happened.
-    #[error(
-        "the client's state machine panicked; this is a bug in fusee, and this client is of no use any more"
-    )]
-    Panicked,
-    /// The runtime that carried the client's connections was shut down under it.
-    #[error("the runtime that carried the client's connections is gone")]
-    RuntimeGone,
-}
 
 /// One client and what it needs to run. Handles keep it open ([`Handle`]), operations and connections keep it alive.
 pub struct Engine {
-    core: Mutex<Core>,
+    core: Mutex<Guarded>,
     adapter: Box<dyn Adapter>,
     settings: Settings,
     me: Weak<Self>,
     /// The thread on which one of our tasks was polled last.
     driver: AtomicU64,
-}
-
-/// What happens to requests at the edge.
-#[derive(Clone, Default)]
-pub struct Settings {
-    /// Who signs them. Default: nobody.
-    pub credentials: Option<Arc<dyn Credentials>>,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("signs", &self.credentials.is_some()).finish()
-    }
-}
-
-struct Core {
-    client: Client,
-    now: Instant,
-    slots: Slots<Outcome>,
-    wires: BTreeMap<ConnId, Wiring>,
-    consumers: BTreeMap<ConsumerId, Waker>,
-    deadline: Instant,
-    clock: Option<Waker>,
-    /// No handle is left.
-    left: bool,
-    dead: Option<Dead>,
-}
-
-/// What the engine knows of a connection.
-#[derive(Default)]
-struct Wiring {
-    /// Where a caller may write; set once the connection is up.
-    outlet: Option<Arc<dyn Outlet>>,
-    /// Its task, asleep.
-    waker: Option<Waker>,
-    hang_up: bool,
-}
-
-/// Who takes a step, and will therefore look after what it makes ready.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
-    /// The application, on a thread of its own.
-    Caller,
-    /// The task of this connection, which writes before it sleeps.
-    Wire(ConnId),
-    /// The clock, or somebody who will not write.
-    Other,
 }
 
 /// What a connection was given to write.
@@ -120,17 +61,7 @@ impl Engine {
     /// The same, with settings.
     pub fn start_with(client: Client, adapter: impl Adapter, settings: Settings) -> Handle {
         let engine = Arc::new_cyclic(|me| Self {
-            core: Mutex::new(Core {
-                client,
-                now: Instant::ZERO,
-                slots: Slots::default(),
-                wires: BTreeMap::new(),
-                consumers: BTreeMap::new(),
-                deadline: Instant::NEVER,
-                clock: None,
-                left: false,
-                dead: None,
-            }),
+            core: Mutex::new(Guarded::new(client)),
             adapter: Box::new(adapter),
             settings,
             me: me.clone(),
@@ -332,7 +263,7 @@ impl Engine {
         if core.dead.is_some() {
             return Supply::HangUp;
         }
-        let Core { client, wires, .. } = &mut *core;
+        let Guarded { client, wires, .. } = &mut *core;
         let Some(wiring) = wires.get_mut(&conn).filter(|wiring| !wiring.hang_up) else {
             return Supply::HangUp;
         };
@@ -394,11 +325,11 @@ impl Engine {
     // --- the one way in
 
     /// A step whose failure nobody has to be told: a dead client has told everybody.
-    fn advance(&self, who: Who, act: impl FnOnce(&mut Core)) {
+    fn advance(&self, who: Who, act: impl FnOnce(&mut Guarded)) {
         self.step(who, &mut After::default(), act).unwrap_or_default();
     }
 
-    fn step<R>(&self, who: Who, after: &mut After, act: impl FnOnce(&mut Core) -> R) -> Result<R, Dead> {
+    fn step<R>(&self, who: Who, after: &mut After, act: impl FnOnce(&mut Guarded) -> R) -> Result<R, Dead> {
         // Read before the lock is waited for, so that the clock call is not made inside.
         let now = self.adapter.now();
         let mut core = self.lock();
@@ -422,89 +353,9 @@ impl Engine {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Core> {
+    fn lock(&self) -> MutexGuard<'_, Guarded> {
         // Steps catch their panics, so poison says nothing that `dead` does not say.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Core {
-    fn drain(&mut self, who: Who, after: &mut After) {
-        loop {
-            match self.client.poll() {
-                Output::Dial(conn, address) => {
-                    self.wires.insert(conn, Wiring::default());
-                    after.dial(conn, address);
-                }
-                Output::Hangup(conn) => self.hang_up(conn, after),
-                Output::Ready(conn) => self.ready(conn, who, after),
-                Output::Done(ticket, outcome) => after.wake(self.slots.complete(ticket, outcome)),
-                Output::Deliver(consumer) => after.wake(self.consumers.remove(&consumer)),
-                Output::Note(note) => after.note(note),
-                Output::Wait(at) => {
-                    if at < self.deadline {
-                        after.wake(self.clock.take());
-                    }
-                    self.deadline = at;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn ready(&mut self, conn: ConnId, who: Who, after: &mut After) {
-        let Some(wiring) = self.wires.get_mut(&conn) else { return };
-        match &wiring.outlet {
-            _ if who == Who::Wire(conn) => after.own_ready = true,
-            Some(outlet) if who == Who::Caller && self.client.lone(conn) => after.write(outlet.clone()),
-            Some(_) | None => after.wake(wiring.call()),
-        }
-    }
-
-    fn hang_up(&mut self, conn: ConnId, after: &mut After) {
-        let Some(wiring) = self.wires.get_mut(&conn) else { return };
-        after.wake(wiring.call());
-        wiring.hang_up = true;
-        if wiring.outlet.is_none() {
-            // It is being dialled. Nothing can have been written, and who dials may be stuck in a name look-up.
-            self.wires.remove(&conn);
-            let lost = Lost { why: LostWhy::Closed, started: 0 };
-            self.client.handle(self.now, Input::Lost(conn, lost));
-        }
-    }
-
-    fn die(&mut self, dead: Dead, after: &mut After) {
-        self.dead = Some(dead);
-        for waker in self.slots.wakers() {
-            after.wake(Some(waker));
-        }
-        for (_, waker) in std::mem::take(&mut self.consumers) {
-            after.wake(Some(waker));
-        }
-        // Connections learn it when they look; what the engine holds of their sockets goes now.
-        for (_, mut wiring) in std::mem::take(&mut self.wires) {
-            after.wake(wiring.call());
-            after.release(wiring.outlet);
-        }
-        after.wake(self.clock.take());
-    }
-}
-
-impl Wiring {
-    /// Lets the task look for work; it has to be woken outside the lock.
-    fn call(&mut self) -> Option<Waker> {
-        if let Some(outlet) = &self.outlet {
-            outlet.call();
-        }
-        self.waker.take()
-    }
-
-    /// Remembers whom to wake; gives back whom it replaces, to be dropped outside the lock.
-    fn listen(&mut self, waker: &Waker) -> Option<Waker> {
-        match &self.waker {
-            Some(old) if old.will_wake(waker) => None,
-            Some(_) | None => self.waker.replace(waker.clone()),
-        }
     }
 }
 

@@ -25,12 +25,14 @@ mod driver;
 mod engine;
 mod epoch;
 mod gate;
+mod guarded;
 mod lost;
 mod notes;
 mod operation;
 mod outbox;
 mod park;
 pub mod polled;
+mod settings;
 mod slots;
 mod wire;
 
@@ -41,11 +43,13 @@ mod atomic {
 
 pub use adapter::{Adapter, Task, WouldStall};
 pub use connection::{Intake, Lease, Pulse};
-pub use driver::{Driven, Driver, driven};
 pub use credentials::{Credential, Credentials};
-pub use engine::{Dead, Engine, Handle, Settings};
+pub use driver::{Driven, Driver, driven};
+pub use engine::{Engine, Handle};
 pub use epoch::Epoch;
+pub use guarded::Dead;
 pub use lost::lost_why;
 pub use operation::Operation;
 pub use park::{Parker, block_on};
+pub use settings::Settings;
 pub use wire::{Outlet, PollWritable, Socket, Wire};

@@ -13,7 +13,8 @@ use fusee_core::Outcome;
 use fusee_core::ids::Ticket;
 
 use crate::adapter::WouldStall;
-use crate::engine::{Dead, Engine};
+use crate::engine::Engine;
+use crate::guarded::Dead;
 
 /// An operation that was started, whether or not anybody waits for it.
 #[derive(Debug)]

@@ -1,0 +1,19 @@
+//! What happens to requests and bytes at the edge, whatever the adapter.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::credentials::Credentials;
+
+/// What happens to requests at the edge.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Who signs them. Default: nobody.
+    pub credentials: Option<Arc<dyn Credentials>>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("signs", &self.credentials.is_some()).finish()
+    }
+}
