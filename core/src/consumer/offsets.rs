@@ -27,6 +27,8 @@ struct Position {
     committed: Option<i64>,
     under_way: Option<(CallId, i64)>,
     wanted: Option<i64>,
+    /// One that was never answered may still be executed, after a newer one: so many more are made, whatever they say.
+    again: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -152,7 +154,7 @@ impl Consumer {
         let position = self.commits.positions.entry(id).or_default();
         match position.under_way {
             Some((_, going)) => position.wanted = (going != offset).then_some(offset),
-            None if position.committed == Some(offset) => self.commits.done(id),
+            None if position.committed == Some(offset) && position.again == 0 => self.commits.done(id),
             None => self.send_commit(cx, id, offset),
         }
     }
@@ -189,12 +191,16 @@ impl Consumer {
         match result {
             Ok(()) => {
                 position.committed = ended.map(|(_, offset)| offset).or(position.committed);
+                position.again = position.again.saturating_sub(1);
                 if let Some(newer) = newer {
                     return self.send_commit(cx, id, newer);
                 }
                 self.commits.done(id);
             }
             Err(error) => {
+                if matches!(error, CallError::TimedOut { .. } | CallError::Lost { .. }) {
+                    position.again = 2;
+                }
                 let queue = cx.directory.named(id);
                 cx.out.push_back(Output::Note(Note::Commit(queue.clone(), error.clone())));
                 for waiter in &mut self.commits.waiters {

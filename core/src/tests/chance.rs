@@ -321,10 +321,11 @@ impl World {
         } else if let Request::Heartbeat(_) | Request::Unregister(_) = request {
             (0, Vec::new(), Bytes::new())
         } else {
-            self.read(request)
+            self.read(peer.as_deref(), request)
         };
         let answer = frame(opaque, code, &fields, body);
-        let slow = if self.wrong("slow answer") { millis(6000) } else { millis(20) };
+        let held = matches!(request, Request::Pull(pull) if pull.suspend_ms > 0) && code == 19;
+        let slow = if held || self.wrong("slow answer") { millis(6000) } else { millis(20) };
         if peer.is_some() && !self.wrong("answer lost") {
             self.later(slow, Deed::Answer(conn, answer));
         }
@@ -350,11 +351,10 @@ impl World {
             if self.now >= end {
                 return;
             }
-            self.connections_step();
-            let left = end.since(self.now);
-            if self.rng.below(3) == 0 {
-                self.sleep(left.min(millis(50)));
+            for _ in 0..8 {
+                self.connections_step();
             }
+            self.sleep(end.since(self.now).min(millis(500)));
         }
         panic!("R11: time does not pass");
     }

@@ -308,3 +308,31 @@ fn a_connection_that_came_up_slowly_is_not_silent() {
     bench.pass(Duration::from_secs(4));
     assert_eq!(bench.hung_up, [conn], "after three it is");
 }
+
+#[test]
+fn a_commit_that_was_never_answered_may_come_late_and_is_made_once_more_than_needed() {
+    let (mut bench, id) = reading(StartFrom::First, false, &[0]);
+    bench.stored_offset(Some(0));
+    let mut offsets = alloc::vec::Vec::new();
+    for (round, answered) in [false, true, true, true].into_iter().enumerate() {
+        if round < 2 {
+            let end = 10 * (i64::try_from(round).expect("small") + 1);
+            let (conn, opaque, ..) = bench.next_pull();
+            bench.pulled(conn, opaque, 0, end, 20, 50);
+            bench.take_chunk(id).expect("cached");
+        }
+        let ticket = bench.ticket();
+        bench.client.consumer(id).commit(bench.now, ticket);
+        bench.drain();
+        if let Some((conn, opaque, request)) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))) {
+            let Request::UpdateOffset(update) = request else { unreachable!("filtered") };
+            offsets.push(update.offset);
+            if answered {
+                bench.reply(conn, opaque, 0, &[], "");
+            }
+        }
+        bench.pass(Duration::from_secs(4));
+        assert!(bench.done.contains_key(&ticket), "S4");
+    }
+    assert_eq!(offsets, [10, 20, 20], "the first may be executed between the others");
+}
