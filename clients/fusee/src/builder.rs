@@ -19,7 +19,7 @@ use crate::environment::{self, Origin};
 use crate::error::{ConfigError, ConnectError};
 use crate::id;
 use crate::pending::Pending;
-use crate::runtime::Runtime;
+use crate::runtime::{Driver, Runtime};
 
 /// The settings of a client that is about to connect.
 ///
@@ -212,7 +212,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What the client runs on. Default: tokio if the feature is on, otherwise threads of its own.
+    /// What the client runs on. Default: the first of tokio, threads, smol, async-std whose feature is on.
     pub const fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
         self
@@ -231,6 +231,39 @@ impl ClientBuilder {
         match self.finish() {
             Ok(config) => Pending::steps(Connecting::new(config, settings, runtime)),
             Err(error) => Pending::ready(Err(error.into())),
+        }
+    }
+
+    /// As [`connect`](ClientBuilder::connect), for executors nobody has heard of: everything that runs for the client is
+    /// one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled.
+    ///
+    /// The runtime still says whose sockets and timers are used: those of the tokio runtime this is called in, or the
+    /// async-io reactor, which needs no executor. On [`Runtime::Blocking`] threads drive the client and the driver has
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// As [`connect`](ClientBuilder::connect).
+    ///
+    #[cfg_attr(feature = "async-io", doc = "```no_run")]
+    #[cfg_attr(not(feature = "async-io"), doc = "```ignore")]
+    /// # fn my_executor_spawns(_: impl std::future::Future<Output = ()> + Send + 'static) {}
+    /// # async fn example() -> fusee::Result<()> {
+    /// use fusee::{Client, rt};
+    ///
+    /// let (connecting, driver) = Client::builder().runtime(rt::AsyncIo).into_driver();
+    /// my_executor_spawns(driver);
+    /// let client = connecting.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn into_driver(self) -> (Pending<Client, ConnectError>, Driver) {
+        let (runtime, settings) = (self.runtime, self.settings.clone());
+        let driven = self
+            .finish()
+            .map_err(ConnectError::from)
+            .and_then(|config| Connecting::driven(config, settings, runtime));
+        match driven {
+            Ok((connecting, driver)) => (Pending::steps(connecting), driver),
+            Err(error) => (Pending::ready(Err(error)), Driver::of_nothing()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::ConnectError;
 use crate::id;
 use crate::pending::Steps;
-use crate::runtime::Runtime;
+use crate::runtime::{Driver, Runtime};
 
 pub(crate) enum Connecting {
     /// Nobody has looked yet.
@@ -33,12 +33,30 @@ impl Connecting {
     }
 
     fn start(config: Config, settings: Settings, runtime: Runtime) -> Result<Self, ConnectError> {
-        let id = config.client_id.as_str().into();
-        let machine = Machine::new(config, id::seed(), Instant::ZERO, id::unix_now());
-        let handle = runtime.start(machine, settings)?;
-        let looking = handle.operate(|client, now, ticket| client.connect(now, ticket));
-        Ok(Self::Looking { handle, id, looking })
+        let (machine, id) = machine(config);
+        Ok(Self::look(runtime.start(machine, settings)?, id))
     }
+
+    /// Started already, to go as the driver is polled.
+    pub(crate) fn driven(
+        config: Config,
+        settings: Settings,
+        runtime: Runtime,
+    ) -> Result<(Self, Driver), ConnectError> {
+        let (machine, id) = machine(config);
+        let (handle, driver) = runtime.drive(machine, settings)?;
+        Ok((Self::look(handle, id), driver))
+    }
+
+    fn look(handle: Handle, id: Arc<str>) -> Self {
+        let looking = handle.operate(|client, now, ticket| client.connect(now, ticket));
+        Self::Looking { handle, id, looking }
+    }
+}
+
+fn machine(config: Config) -> (Machine, Arc<str>) {
+    let id = config.client_id.as_str().into();
+    (Machine::new(config, id::seed(), Instant::ZERO, id::unix_now()), id)
 }
 
 impl Steps<Client, ConnectError> for Connecting {

@@ -82,6 +82,9 @@ pub enum ConnectError {
     /// The tokio runtime was asked for outside of one. The caller's fault.
     #[error("there is no tokio runtime on this thread")]
     NoRuntime,
+    /// A client on the bare async-io reactor was asked to run by itself. The caller's fault.
+    #[error("nothing runs the tasks of a client on the bare async-io reactor")]
+    NoExecutor,
     /// No name server could be used.
     #[error(transparent)]
     Failed(#[from] core::ConnectError),
@@ -96,7 +99,7 @@ impl ConnectError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Failed(error) => error.retry(),
-            Self::Config(_) | Self::NoRuntime | Self::WouldBlock(_) => Retry::Never,
+            Self::Config(_) | Self::NoRuntime | Self::NoExecutor | Self::WouldBlock(_) => Retry::Never,
         }
     }
 
@@ -108,6 +111,7 @@ impl ConnectError {
             Self::NoRuntime => {
                 Some("call it inside #[tokio::main], or use fusee::blocking::connect (feature `blocking`)")
             }
+            Self::NoExecutor => Some("use ClientBuilder::into_driver and run the driver on your executor"),
             Self::Failed(error) => error.hint(),
             Self::WouldBlock(_) => Some(HINT_WOULD_BLOCK),
         }
@@ -118,7 +122,7 @@ impl ConnectError {
     pub fn code(&self) -> Option<ResponseCode> {
         match self {
             Self::Failed(error) => error.code(),
-            Self::Config(_) | Self::NoRuntime | Self::WouldBlock(_) => None,
+            Self::Config(_) | Self::NoRuntime | Self::NoExecutor | Self::WouldBlock(_) => None,
         }
     }
 }

@@ -100,6 +100,9 @@
 //! |---|---|---|
 //! | `tokio` | yes | [`connect`] |
 //! | `blocking` | no | `blocking::connect`; with default features off no async runtime is built |
+//! | `smol` | no | `smol::connect` |
+//! | `async-std` | no | `async_std::connect`; async-std is not maintained any more, this is for programs that are on it |
+//! | `async-io` | no | any executor: [`ClientBuilder::into_driver`] |
 
 mod builder;
 mod client;
@@ -136,9 +139,9 @@ pub use pending::Pending;
 pub use producer::{Producer, ProducerBuilder};
 pub use received::Received;
 pub use remoting::{RemotingReply, RemotingRequest, RequestError};
-pub use runtime::Runtime;
+pub use runtime::{Driver, Runtime};
 
-/// The runtimes, for `ClientBuilder::runtime`: `rt::Tokio`, `rt::Blocking`.
+/// The runtimes, for `ClientBuilder::runtime`: `rt::Tokio`, `rt::Blocking` and so on.
 pub mod rt {
     pub use crate::runtime::Runtime::*;
 }
@@ -189,5 +192,39 @@ pub mod blocking {
     /// ```
     pub fn connect(name_servers: impl AsRef<str>) -> Pending<Client, ConnectError> {
         Client::builder().name_servers([name_servers]).runtime(Runtime::Blocking).connect()
+    }
+}
+
+/// Clients on smol's executor.
+#[cfg(feature = "smol")]
+pub mod smol {
+    use crate::error::ConnectError;
+    use crate::{Client, Pending, Runtime};
+
+    /// Connects to a cluster through these name servers, on smol's global executor, which starts by itself; the result
+    /// may be awaited anywhere.
+    ///
+    /// # Errors
+    /// [`ConnectError::Failed`], with what each name server said, when none answered within 5 s;
+    /// [`ConnectError::Config`] for a malformed address.
+    pub fn connect(name_servers: impl AsRef<str>) -> Pending<Client, ConnectError> {
+        Client::builder().name_servers([name_servers]).runtime(Runtime::Smol).connect()
+    }
+}
+
+/// Clients on async-std's executor. async-std is not maintained any more: for programs that are on it already.
+#[cfg(feature = "async-std")]
+pub mod async_std {
+    use crate::error::ConnectError;
+    use crate::{Client, Pending, Runtime};
+
+    /// Connects to a cluster through these name servers, on async-std's global executor, which starts by itself; the
+    /// result may be awaited anywhere.
+    ///
+    /// # Errors
+    /// [`ConnectError::Failed`], with what each name server said, when none answered within 5 s;
+    /// [`ConnectError::Config`] for a malformed address.
+    pub fn connect(name_servers: impl AsRef<str>) -> Pending<Client, ConnectError> {
+        Client::builder().name_servers([name_servers]).runtime(Runtime::AsyncStd).connect()
     }
 }

@@ -40,6 +40,7 @@ impl RemotingRequest {
     }
 
     /// Adds a parameter.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike, without a borrow")]
     pub fn field(mut self, key: impl Into<String>, value: impl ToString) -> Self {
         self.fields.push((key.into(), value.to_string()));
         self

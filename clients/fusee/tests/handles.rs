@@ -268,8 +268,9 @@ fn a_group_has_one_member_of_a_kind_until_it_is_left() {
     let taken = client.producer("p").start().wait().expect_err("taken");
     assert_eq!(taken, StartError::Open(OpenError::GroupTaken));
     assert!(taken.hint().is_some());
+    let clone = first.clone();
     first.close();
-    first.clone().close();
+    clone.close();
     let second = producer(&client);
     assert_eq!(first.send(order("1")).wait().expect_err("left").stored(), Stored::No);
     second.send(order("1")).wait().expect("a receipt");
