@@ -286,6 +286,7 @@ impl Broker {
             34 => self.heartbeat(now, asker, command),
             35 => self.unregister(now, asker, command),
             38 => self.members_of(command),
+            43 => self.all_offsets(),
             46 => Self::check_client(command),
             200 => self.update_group(command),
             215 => self.delete(command),

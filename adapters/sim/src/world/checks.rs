@@ -67,7 +67,8 @@ struct Queue {
     read: Vec<bool>,
     /// Its messages did not all stay: some expired, or were lost in a crash.
     disturbed: bool,
-    committed: Option<(i64, usize)>,
+    /// Which offset, over which link, when.
+    committed: Option<(i64, usize, u64)>,
 }
 
 /// The attempts a send may make.
@@ -149,8 +150,8 @@ impl Checks {
         if matches!(code, 2 | 13 | 14 | 16 | 17 | 26 | 29 | 215 | 1500) {
             sent.refused += 1;
         }
-        sent.answered = code != 0;
-        if matches!(code, 13 | 26 | 29) {
+        sent.answered = !matches!(code, 0 | 10..=12);
+        if matches!(code, 0 | 10..=13 | 26 | 29) {
             sent.last_word = Some(code);
         }
     }
@@ -309,23 +310,35 @@ impl Checks {
         }
     }
 
-    /// An offset was stored; `settled` is how far its client has dealt with the queue.
-    pub(super) fn committed(&mut self, server: usize, queue: i32, offset: i64, settled: i64, link: usize) {
+    /// An offset was stored; `settled` is how far its client has dealt with the queue, `up_since` the age of its link.
+    pub(super) fn committed(
+        &mut self,
+        place: (usize, i32),
+        offset: i64,
+        settled: i64,
+        link: usize,
+        up_since: u64,
+        now: u64,
+    ) {
         if self.corrupted {
             return;
         }
-        let state = self.queues.entry((server, queue)).or_default();
+        let (server, queue) = place;
+        let state = self.queues.entry(place).or_default();
         let before = state.committed;
-        if before.is_none_or(|(_, on)| on <= link) {
-            state.committed = Some((offset, link));
+        if before.is_none_or(|(_, on, _)| on <= link) {
+            state.committed = Some((offset, link, now));
         }
-        if offset > settled && !state.disturbed {
+        if state.disturbed {
+            return;
+        }
+        if offset > settled {
             let text = format!("broker {server} queue {queue}: {offset} is committed, {settled} dealt with");
             self.broken("S11", text);
-        } else if let Some((before, on)) = before
+        } else if let Some((before, on, at)) = before
             && offset < before
-            && on == link
-            && !state.disturbed
+            // Over another connection it may have overtaken, or been asked for before; not if that was not up yet.
+            && (on == link || at < up_since)
         {
             let text = format!("broker {server} queue {queue}: {offset} is committed after {before}");
             self.broken("S12", text);

@@ -48,6 +48,8 @@ pub(super) struct Process {
     /// Per server: connections that failed since it last answered, and until when the next attempt must come.
     failures: BTreeMap<usize, u32>,
     backing_off: BTreeMap<usize, u64>,
+    /// When the last attempts were made.
+    dials: BTreeMap<usize, VecDeque<u64>>,
     groups_changed: u64,
 }
 
@@ -90,6 +92,7 @@ impl Process {
             closing_since: None,
             failures: BTreeMap::new(),
             backing_off: BTreeMap::new(),
+            dials: BTreeMap::new(),
             groups_changed: 0,
         }
     }
@@ -259,6 +262,13 @@ impl World {
             return self.checks.broken("R4", format!("client {at} dials server {server} a second time"));
         }
         self.clients[at].backing_off.remove(&server);
+        // Full jitter from 50 ms on: a hundred attempts take seconds, whatever it draws.
+        let dials = self.clients[at].dials.entry(server).or_default();
+        dials.push_back(self.now);
+        if dials.len() > 100 && dials.pop_front().is_some_and(|first| first + 1_000_000 > self.now) {
+            self.checks
+                .broken("R7", format!("client {at} dialled server {server} a hundred times in a second"));
+        }
         let link = self.links.len();
         let mut state = Link::new(at, life, conn, server);
         state.port = address.port();

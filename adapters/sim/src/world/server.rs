@@ -260,7 +260,8 @@ impl World {
                 if &*topic == TOPIC {
                     let link = link_of(conn);
                     let settled = self.settled(link, server, queue);
-                    self.checks.committed(server, queue, offset, settled, link);
+                    let up_since = self.links[link].up_since;
+                    self.checks.committed((server, queue), offset, settled, link, up_since, self.now);
                 }
                 self.note(What::Commit, server, offset.cast_unsigned(), u64::from(queue.cast_unsigned()));
             }
