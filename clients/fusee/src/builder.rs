@@ -238,7 +238,7 @@ impl ClientBuilder {
     /// one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled.
     ///
     /// The runtime still says whose sockets and timers are used: those of the tokio runtime this is called in, or the
-    /// async-io reactor, which needs no executor. On [`Runtime::Blocking`] threads drive the client and the driver has
+    /// async-io reactor, which needs no executor. On `rt::Blocking` threads drive the client and the driver has
     /// nothing to do.
     ///
     /// # Errors

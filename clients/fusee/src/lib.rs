@@ -98,7 +98,7 @@
 //!
 //! | feature | default | |
 //! |---|---|---|
-//! | `tokio` | yes | [`connect`] |
+//! | `tokio` | yes | `connect` |
 //! | `blocking` | no | `blocking::connect`; with default features off no async runtime is built |
 //! | `smol` | no | `smol::connect` |
 //! | `async-std` | no | `async_std::connect`; async-std is not maintained any more, this is for programs that are on it |

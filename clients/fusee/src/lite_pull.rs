@@ -8,69 +8,28 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use fusee_core::error::{CallError, OpenError, SeekError};
+use fusee_core::Outcome;
+use fusee_core::error::{CallError, SeekError};
 use fusee_core::ids::{ConsumerId, Group, Queue};
-use fusee_core::{Instant, Outcome, PullConfig, Pulled};
 use fusee_engine::{Dead, Engine, Handle, Operation};
 
-use crate::builder::in_range;
-use crate::error::{CommitError, PollError, StartError, Undecodable, WouldBlock};
-use crate::group;
-use crate::id;
+use crate::error::{CommitError, PollError, Undecodable};
 use crate::pending::{Pending, Steps};
-use crate::received::{Decoded, Decoder, Received};
+use crate::received::{Decoder, Received};
 
-/// Where reading begins in a queue for which the group has committed nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StartFrom {
-    /// At the oldest message the broker has.
-    First,
-    /// At the end: only what comes from now on.
-    #[default]
-    Last,
-    /// At the first message stored at that time or later, by the broker's clock.
-    Time(SystemTime),
-}
+mod builder;
+mod place;
+mod polling;
 
-impl From<StartFrom> for fusee_core::StartFrom {
-    fn from(from: StartFrom) -> Self {
-        match from {
-            StartFrom::First => Self::First,
-            StartFrom::Last => Self::Last,
-            StartFrom::Time(time) => Self::Time(id::unix(time)),
-        }
-    }
-}
-
-/// A place in a queue to go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// The oldest message the broker has.
-    Begin,
-    /// Behind the newest message.
-    End,
-    /// This offset. One that the broker does not have is moved to the nearest it has.
-    Offset(i64),
-    /// The first message stored at that time or later, by the broker's clock.
-    Time(SystemTime),
-}
-
-impl From<Position> for fusee_core::Position {
-    fn from(position: Position) -> Self {
-        match position {
-            Position::Begin => Self::Begin,
-            Position::End => Self::End,
-            Position::Offset(offset) => Self::Offset(offset),
-            Position::Time(time) => Self::Time(id::unix(time)),
-        }
-    }
-}
+pub use builder::LitePullBuilder;
+pub use place::{Position, StartFrom};
+use polling::Found;
+pub use polling::Polling;
 
 /// Reads the queues it was given, when it is polled.
 ///
@@ -145,7 +104,7 @@ impl LitePull {
         read: fn(Found) -> Result<T, PollError>,
     ) -> Polling<'_, T> {
         let until = self.handle.now() + limit;
-        Polling { pull: self, until, until_end, read }
+        Polling::new(self, until, until_end, read)
     }
 
     /// Goes to another place of an assigned queue. What was pulled and not yet given out of it is dropped; the next
@@ -269,229 +228,5 @@ impl Steps<(), CommitError> for Closing {
 
     fn engine(&self) -> Option<&Arc<Engine>> {
         Some(&self.pull.handle)
-    }
-}
-
-/// What a look found.
-enum Found {
-    Messages(Vec<Received>),
-    /// Everything was read and given out.
-    End,
-    /// Nothing in time; what keeps queues from being read.
-    Nothing(Vec<(Queue, CallError)>),
-}
-
-/// A poll under way: `.await` it in async code, on any executor, or [`wait`](Polling::wait) for it on a thread.
-#[must_use = "a poll takes nothing until it is awaited or waited for"]
-pub struct Polling<'a, T> {
-    pull: &'a mut LitePull,
-    until: Instant,
-    until_end: bool,
-    read: fn(Found) -> Result<T, PollError>,
-}
-
-impl<T> Polling<'_, T> {
-    /// Blocks this thread until there are messages or the poll's time is over.
-    ///
-    /// # Errors
-    /// The poll's own, and [`struct@WouldBlock`] where waiting could never end: on the only thread that drives this
-    /// client's connections, for example inside a `current_thread` tokio runtime.
-    pub fn wait(mut self) -> Result<T, PollError> {
-        let engine = Arc::clone(&self.pull.handle);
-        loop {
-            match engine.wait(Pin::new(&mut self), None) {
-                Ok(Some(result)) => return result,
-                Ok(None) => {}
-                Err(_) => return Err(WouldBlock.into()),
-            }
-        }
-    }
-}
-
-impl<T> Future for Polling<'_, T> {
-    type Output = Result<T, PollError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { pull, until, until_end, read } = self.get_mut();
-        if let Some(damaged) = pull.damaged.pop_front() {
-            return Poll::Ready(Err(Box::new(damaged).into()));
-        }
-        loop {
-            let look = |client: &mut fusee_core::Client, now: Instant| {
-                look(client, now, pull.id, *until, *until_end)
-            };
-            let pulled = match pull.handle.poll_consumer(pull.id, cx, look) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) | Poll::Ready(Ok(Look::Closed)) => {
-                    return Poll::Ready(Err(PollError::Closed));
-                }
-                Poll::Ready(Ok(Look::End)) => return Poll::Ready(read(Found::End)),
-                Poll::Ready(Ok(Look::Late(trouble))) => return Poll::Ready(read(Found::Nothing(trouble))),
-                Poll::Ready(Ok(Look::Pulled(pulled))) => pulled,
-            };
-            let Decoded { messages, damaged } = pull.decoder.decode(pulled);
-            for damaged in &damaged {
-                tracing::warn!(group = pull.group.as_str(), "{damaged}");
-            }
-            pull.damaged.extend(damaged);
-            if !messages.is_empty() {
-                return Poll::Ready(read(Found::Messages(messages)));
-            }
-            if let Some(damaged) = pull.damaged.pop_front() {
-                return Poll::Ready(Err(Box::new(damaged).into()));
-            }
-        }
-    }
-}
-
-impl<T> fmt::Debug for Polling<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Polling").field("group", &self.pull.group).finish_non_exhaustive()
-    }
-}
-
-enum Look {
-    Pulled(Pulled),
-    End,
-    Late(Vec<(Queue, CallError)>),
-    Closed,
-}
-
-/// What is there now, under the client's lock. `None`: nothing, and it will be told when that changes.
-fn look(
-    client: &mut fusee_core::Client,
-    now: Instant,
-    id: ConsumerId,
-    until: Instant,
-    until_end: bool,
-) -> Option<Look> {
-    if let Some(pulled) = client.consumer(id).take(now) {
-        return Some(Look::Pulled(pulled));
-    }
-    if client.consumer(id).is_closed() {
-        return Some(Look::Closed);
-    }
-    if until_end && client.consumer(id).reached_end() {
-        return Some(Look::End);
-    }
-    if now >= until {
-        return Some(Look::Late(client.consumer(id).trouble()));
-    }
-    client.consumer(id).wake_at(now, until);
-    None
-}
-
-/// A lite pull that is about to start: see [`Client::lite_pull`](crate::Client::lite_pull).
-#[derive(Debug)]
-#[must_use = "a consumer does nothing until it is started"]
-pub struct LitePullBuilder {
-    handle: Handle,
-    group: Box<str>,
-    queues: Vec<Queue>,
-    from: StartFrom,
-    auto_commit: bool,
-    commit_interval: Duration,
-    pull_messages: i32,
-    cached_messages: usize,
-    cached_bytes: usize,
-}
-
-impl LitePullBuilder {
-    pub(crate) fn new(handle: Handle, group: &str) -> Self {
-        use fusee_core::limits::client as limits;
-        Self {
-            handle,
-            group: group.into(),
-            queues: Vec::new(),
-            from: StartFrom::default(),
-            auto_commit: true,
-            commit_interval: limits::COMMIT_INTERVAL,
-            pull_messages: limits::PULL_MESSAGES,
-            cached_messages: limits::CACHED_MESSAGES,
-            cached_bytes: limits::CACHED_BYTES,
-        }
-    }
-
-    /// The queues to read: all of a topic ([`Client::queues`](crate::Client::queues)) or chosen ones. They replace the
-    /// ones given before. Other members of the group are not asked: to read each queue once, share them out.
-    pub fn assign(mut self, queues: impl IntoIterator<Item = Queue>) -> Self {
-        self.queues = queues.into_iter().collect();
-        self
-    }
-
-    /// Where to begin in a queue for which the group has committed nothing. Default: at the end.
-    pub const fn from(mut self, from: StartFrom) -> Self {
-        self.from = from;
-        self
-    }
-
-    /// Whether positions are committed every few seconds and on close. Default yes. Otherwise only
-    /// [`LitePull::commit`] does.
-    pub const fn auto_commit(mut self, auto_commit: bool) -> Self {
-        self.auto_commit = auto_commit;
-        self
-    }
-
-    /// How often automatic commits are made. Default 5 s, from 1 s to 1 h.
-    pub const fn commit_interval(mut self, interval: Duration) -> Self {
-        self.commit_interval = interval;
-        self
-    }
-
-    /// How many messages are asked for at once. Default 32, from 1 to 1,024; most brokers give no more than 32.
-    pub const fn pull_messages(mut self, messages: i32) -> Self {
-        self.pull_messages = messages;
-        self
-    }
-
-    /// How many messages are pulled ahead, over all queues. Default 65,536, from 1 to 1,000,000.
-    pub const fn cached_messages_max(mut self, messages: usize) -> Self {
-        self.cached_messages = messages;
-        self
-    }
-
-    /// How many bytes are pulled ahead, over all queues. Default 256 MiB, from 1 byte to 16 GiB; one reply is always
-    /// taken.
-    pub const fn cached_bytes_max(mut self, bytes: usize) -> Self {
-        self.cached_bytes = bytes;
-        self
-    }
-
-    /// Joins the group and begins to pull.
-    ///
-    /// # Errors
-    /// [`StartError`] when the group's name is illegal or reserved, an option is out of range, this client is already
-    /// a consumer of the group, or it is closed.
-    pub fn start(self) -> Pending<LitePull, StartError> {
-        Pending::ready(self.open())
-    }
-
-    fn open(self) -> Result<LitePull, StartError> {
-        const SECOND: Duration = Duration::from_secs(1);
-        let group = group::check(&self.group, "DEFAULT_CONSUMER")?;
-        in_range("commit_interval", &self.commit_interval, SECOND..=3600 * SECOND, "1 s to 1 h")?;
-        in_range("pull_messages", &self.pull_messages, 1..=1024, "1 to 1,024")?;
-        in_range("cached_messages_max", &self.cached_messages, 1..=1_000_000, "1 to 1,000,000")?;
-        in_range("cached_bytes_max", &(self.cached_bytes as u64), 1..=16 << 30, "1 byte to 16 GiB")?;
-        let config = PullConfig {
-            from: self.from.into(),
-            auto_commit: self.auto_commit,
-            commit_interval: self.commit_interval,
-            pull_messages: self.pull_messages,
-            cached_messages: self.cached_messages,
-            cached_bytes: self.cached_bytes,
-            ..PullConfig::new(group.clone())
-        };
-        let queues = self.queues;
-        let opened = self.handle.command(|client, now| client.open_pull(now, config, &queues));
-        let id = opened.map_err(|_| OpenError::Closed)??;
-        Ok(LitePull {
-            handle: self.handle,
-            id,
-            group,
-            auto_commit: self.auto_commit,
-            decoder: Decoder::default(),
-            damaged: VecDeque::new(),
-        })
     }
 }
