@@ -17,6 +17,7 @@
 //! - Ready means asked and answered, never slept for (`ready`).
 //! - The jar cache is complete or absent, never half filled (`jars`).
 
+pub mod accounts;
 mod cluster;
 mod jars;
 mod plan;

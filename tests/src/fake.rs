@@ -154,7 +154,7 @@ pub fn closed_port() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::{Act, Fake};
-    use crate::raw::{call, masters};
+    use crate::raw::Caller;
 
     #[test]
     fn a_fake_says_what_its_script_says() {
@@ -163,9 +163,9 @@ mod tests {
             _ => vec![Act::code(2, "busy")],
         });
         let fake = fake.expect("listen");
-        let found = masters(&fake.address(), "any").expect("route").expect("known");
+        let found = Caller::default().masters(&fake.address(), "any").expect("route").expect("known");
         assert_eq!((found[0].address.as_str(), found[0].queues), ("127.0.0.1:1", 4));
-        assert_eq!(call(&fake.address(), 310, &[], b"").expect("reply").code, 2);
+        assert_eq!(Caller::default().call(&fake.address(), 310, &[], b"").expect("reply").code, 2);
         assert_eq!((fake.connections(), fake.requests()), (2, 2));
     }
 }

@@ -10,14 +10,14 @@ use std::thread;
 use std::time::Instant;
 
 use crate::measure::{Latencies, Load, Stretch};
-use crate::raw::{code, masters, request};
+use crate::raw::{Caller, code, request};
 
 /// Opaque numbers have always ten digits, so that they can be overwritten in place.
 const FIRST_OPAQUE: i32 = 1_000_000_000;
 
 /// Sends `load.warmup` and then `load.messages` messages to the first broker of the topic, and reports.
 pub fn run(name_server: &str, topic: &str, load: &Load) -> io::Result<serde_json::Value> {
-    let masters = masters(name_server, topic)?.unwrap_or_default();
+    let masters = Caller::default().masters(name_server, topic)?.unwrap_or_default();
     let master = masters.first().ok_or_else(|| io::Error::other(format!("no route of {topic}")))?;
     let stream = TcpStream::connect(&master.address)?;
     stream.set_nodelay(true)?;

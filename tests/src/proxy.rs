@@ -321,7 +321,8 @@ mod tests {
     fn routes_lead_to_where_the_map_says() {
         let (_fake, proxy) = behind();
         proxy.map("127.0.0.1:1", "127.0.0.1:22222");
-        let found = crate::raw::masters(&proxy.address(), "t").expect("route").expect("known");
+        let found =
+            crate::raw::Caller::default().masters(&proxy.address(), "t").expect("route").expect("known");
         assert_eq!(found[0].address, "127.0.0.1:22222");
     }
 }

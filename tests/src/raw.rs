@@ -7,10 +7,12 @@
 mod json;
 mod packet;
 mod scan;
+mod sign;
 
 pub use json::quote_integer_keys;
 pub use packet::Packet;
-pub use scan::{Master, Stored, decode_messages, masters, scan};
+pub use scan::{Master, Stored, decode_messages};
+pub use sign::Keys;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -45,6 +47,10 @@ pub mod code {
     pub const CLUSTER_INFO: i32 = 106;
     /// Delete a topic on a broker.
     pub const DELETE_TOPIC: i32 = 215;
+    /// Make an account (5.x).
+    pub const CREATE_USER: i32 = 3001;
+    /// Give an account rights (5.x).
+    pub const CREATE_ACL: i32 = 3006;
     /// Make a consumer group, or change it.
     pub const CREATE_GROUP: i32 = 200;
     /// Send one message, short field names.
@@ -80,16 +86,16 @@ impl Reply {
     }
 }
 
-/// One connection, one request at a time.
-#[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
-    opaque: i32,
+/// How requests are made: signed or not.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// Signs every request.
+    pub keys: Option<Keys>,
 }
 
-impl Connection {
+impl Caller {
     /// Connects; `patience` bounds the connect, and later every read and write.
-    pub fn open(address: &str, patience: Duration) -> io::Result<Self> {
+    pub fn open(&self, address: &str, patience: Duration) -> io::Result<Connection> {
         let mut last = odd(format!("{address} is no address"));
         for target in address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&target, patience) {
@@ -97,7 +103,7 @@ impl Connection {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(patience))?;
                     stream.set_write_timeout(Some(patience))?;
-                    return Ok(Self { stream, opaque: 0 });
+                    return Ok(Connection { stream, opaque: 0, keys: self.keys.clone() });
                 }
                 Err(error) => last = error,
             }
@@ -105,10 +111,62 @@ impl Connection {
         Err(last)
     }
 
+    /// One request on a connection of its own.
+    pub fn call(&self, address: &str, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+        self.open(address, Duration::from_secs(10))?.call(code, fields, body)
+    }
+
+    /// Stores one message.
+    pub fn send(
+        &self,
+        broker: &str,
+        topic: &str,
+        queue: i32,
+        properties: &str,
+        body: &[u8],
+    ) -> io::Result<Reply> {
+        let queue = queue.to_string();
+        let fields = [
+            ("a", "bench"),
+            ("b", topic),
+            ("c", "TBW102"),
+            ("d", "4"),
+            ("e", &queue),
+            ("f", "0"),
+            ("g", "1700000000000"),
+            ("h", "0"),
+            ("i", properties),
+            ("j", "0"),
+            ("k", "false"),
+            ("m", "false"),
+        ];
+        self.call(broker, code::SEND_V2, &fields, body)?.success("send")
+    }
+}
+
+/// One connection, one request at a time.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    opaque: i32,
+    keys: Option<Keys>,
+}
+
+impl Connection {
+    /// Connects, to make requests that are not signed.
+    pub fn open(address: &str, patience: Duration) -> io::Result<Self> {
+        Caller::default().open(address, patience)
+    }
+
     /// Sends one request and waits for its reply; requests of the broker that arrive in between are ignored.
     pub fn call(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
         self.opaque += 1;
-        let ext: BTreeMap<&str, &str> = fields.iter().copied().collect();
+        let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut fields: BTreeMap<String, String> = fields.collect();
+        if let Some(keys) = &self.keys {
+            keys.sign(&mut fields, body);
+        }
+        let ext = fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         self.stream.write_all(&request(code, self.opaque, 0, &ext, body))?;
         loop {
             let (header, body) = read_frame(&mut self.stream)?;
@@ -118,31 +176,6 @@ impl Connection {
             }
         }
     }
-}
-
-/// One request on a connection of its own.
-pub fn call(address: &str, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
-    Connection::open(address, Duration::from_secs(10))?.call(code, fields, body)
-}
-
-/// Stores one message.
-pub fn send(broker: &str, topic: &str, queue: i32, properties: &str, body: &[u8]) -> io::Result<Reply> {
-    let queue = queue.to_string();
-    let fields = [
-        ("a", "bench"),
-        ("b", topic),
-        ("c", "TBW102"),
-        ("d", "4"),
-        ("e", &queue),
-        ("f", "0"),
-        ("g", "1700000000000"),
-        ("h", "0"),
-        ("i", properties),
-        ("j", "0"),
-        ("k", "false"),
-        ("m", "false"),
-    ];
-    call(broker, code::SEND_V2, &fields, body)?.success("send")
 }
 
 /// A whole request frame with a JSON header. `flag` 2 makes it one-way.

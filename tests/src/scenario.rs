@@ -46,6 +46,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it runs against.
     pub needs: Needs,
+    /// Whether it takes long: it waits for timeouts, or for servers to start again.
+    pub slow: bool,
     /// On which drivers it makes sense.
     pub drivers: &'static [Driver],
     /// The script.
@@ -150,9 +152,15 @@ impl Env {
         self.connect_to(&self.cluster().name_servers()).await
     }
 
+    /// A client of the cluster that waits long for its receipts: to prepare with, on a machine that may be busy.
+    pub async fn connect_patiently(&self) -> Result<Client, ConnectError> {
+        let builder = self.builder().name_servers(self.cluster().name_servers());
+        self.driver.connect(builder.send_deadline(Duration::from_secs(60))).await
+    }
+
     /// A client of these name servers.
     pub async fn connect_to(&self, name_servers: &[String]) -> Result<Client, ConnectError> {
-        self.builder().name_servers(name_servers).connect().await
+        self.driver.connect(self.builder().name_servers(name_servers)).await
     }
 
     /// Lets time pass without blocking the runtime.

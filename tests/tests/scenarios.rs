@@ -1,6 +1,7 @@
 //! Runs every scenario on every driver against every broker line, and shows the table.
 //!
-//! `cargo test -p fusee-tests --test scenarios -- [filter]`; names are `scenario/driver/broker`.
+//! `cargo test -p fusee-tests --test scenarios -- [filter]`; names are `scenario/driver/broker`. Slow scenarios run on
+//! two drivers of each broker line, in turn over the scenarios; with `FUSEE_SCENARIOS=all` or a filter, on every one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
@@ -44,8 +45,10 @@ fn main() -> ExitCode {
         PANICS.fetch_add(1, Ordering::SeqCst);
         report(panic);
     }));
+    let all =
+        arguments.filter.is_some() || std::env::var("FUSEE_SCENARIOS").is_ok_and(|value| value == "all");
     let trials =
-        scenarios::ALL.iter().enumerate().flat_map(|(row, scenario)| trials(row, *scenario, brokers));
+        scenarios::ALL.iter().enumerate().flat_map(|(row, scenario)| trials(row, *scenario, brokers, all));
     let begun = Instant::now();
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     broker::close_shared();
@@ -77,12 +80,20 @@ fn real_brokers() -> Result<bool, String> {
     Ok(false)
 }
 
-fn trials(row: usize, scenario: Scenario, brokers: bool) -> Vec<Trial> {
+fn trials(row: usize, scenario: Scenario, brokers: bool, all: bool) -> Vec<Trial> {
     let versions: &[Option<Version>] = match scenario.needs {
         Needs::Nothing => &[None],
         Needs::Shared(_) | Needs::Own(_) => &[Some(Version::V5_5_0), Some(Version::V4_9_4)],
     };
-    let runs = versions.iter().flat_map(|version| scenario.drivers.iter().map(|driver| (*driver, *version)));
+    let chosen = |line: usize, driver: usize| {
+        let count = scenario.drivers.len();
+        all || !scenario.slow
+            || [row + line, row + line + count / 2].iter().any(|turn| turn % count == driver)
+    };
+    let runs = versions.iter().enumerate().flat_map(|(line, version)| {
+        let drivers = scenario.drivers.iter().enumerate().filter(move |(i, _)| chosen(line, *i));
+        drivers.map(|(_, driver)| (*driver, *version))
+    });
     runs.map(|(driver, version)| {
         let broker = version.map_or("none", Version::as_str);
         let name = format!("{}/{driver}/{broker}", scenario.name);
@@ -162,11 +173,19 @@ fn show_table(took: Duration) {
         println!();
     }
     println!();
-    for ((row, driver, broker), cell) in table.iter() {
-        if let Ok(saw) = &cell.outcome
-            && !saw.is_empty()
+    for row in &rows {
+        let mut saw: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for ((_, driver, broker), cell) in
+            table.range((*row, Driver::Tokio, "")..).take_while(|((r, ..), _)| r == row)
         {
-            println!("{} on {driver} {broker}: {saw}", scenarios::ALL[*row].name);
+            if let Ok(text) = &cell.outcome
+                && !text.is_empty()
+            {
+                saw.entry(text).or_default().push(format!("{driver} {broker}"));
+            }
+        }
+        for (text, runs) in saw {
+            println!("{}: {text} ({})", scenarios::ALL[*row].name, runs.join(", "));
         }
     }
     let failed = table.values().filter(|cell| cell.outcome.is_err()).count();

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::StartError;
 use super::jars::Jars;
 use super::plan::{ClusterBuilder, Role, Server, Version, broker_name};
 use super::ports::Ports;
 use super::ready::{self, Progress};
 use super::supervisor::{Pid, Supervisor};
-use crate::raw::{self, Stored, call, code};
+use super::{StartError, accounts};
+use crate::raw::{Caller, Stored, code};
 
 /// How often a start is tried: another process may take a port between our check and the server's bind.
 const ATTEMPTS: usize = 3;
@@ -27,6 +27,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 pub struct Cluster {
     builder: ClusterBuilder,
     jars: Jars,
+    caller: Caller,
     servers: Vec<Running>,
     // Last, so that the ports are given back only after the servers are gone.
     supervisor: Supervisor,
@@ -98,6 +99,7 @@ impl Cluster {
         let cluster = Self {
             builder: builder.clone(),
             jars: jars.clone(),
+            caller: Caller { keys: builder.acl.then(accounts::admin) },
             servers: servers.map(|(role, port)| Running { role, port, pid: Mutex::new(None) }).collect(),
             supervisor: Supervisor::start(directory()).map_err(StartError::io("start the supervisor"))?,
             _ports: ports,
@@ -110,6 +112,9 @@ impl Cluster {
             cluster.wait_until_ready(server, begun)?;
         }
         cluster.check_properties()?;
+        if builder.acl {
+            accounts::set_up(&cluster).map_err(StartError::io("make the accounts"))?;
+        }
         Ok(cluster)
     }
 
@@ -121,10 +126,15 @@ impl Cluster {
     /// Whether every server of it answers.
     pub fn is_whole(&self) -> bool {
         let answers = |server: &Running| match server.role {
-            Role::NameServer(_) => ready::name_server(&server.address()).is_ok(),
-            Role::Broker(_) => ready::broker_properties(&server.address()).is_ok(),
+            Role::NameServer(_) => ready::name_server(&self.caller, &server.address()).is_ok(),
+            Role::Broker(_) => ready::broker_properties(&self.caller, &server.address()).is_ok(),
         };
         self.servers.iter().all(|server| server.is_alive() && answers(server))
+    }
+
+    /// How to talk to it: signed by the account with all rights, where requests have to be signed.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Which release runs here.
@@ -228,12 +238,12 @@ impl Cluster {
             self.servers.iter().filter(|server| matches!(server.role, Role::Broker(_)) && server.is_alive());
         let brokers: Vec<&Running> = brokers.collect();
         for broker in &brokers {
-            call(&broker.address(), code::CREATE_TOPIC, &fields, b"")?.success("create topic")?;
+            self.caller.call(&broker.address(), code::CREATE_TOPIC, &fields, b"")?.success("create topic")?;
         }
         let begun = Instant::now();
         for broker in brokers {
             for name_server in self.live_name_servers() {
-                while let Err(why) = ready::topic(&name_server, topic, &broker.role.name()) {
+                while let Err(why) = ready::topic(&self.caller, &name_server, topic, &broker.role.name()) {
                     if Instant::now() > ready::deadline(begun) {
                         return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                     }
@@ -248,7 +258,7 @@ impl Cluster {
     pub fn scan(&self, topic: &str) -> io::Result<Vec<Stored>> {
         let server = self.live_name_servers().into_iter().next();
         let server = server.ok_or_else(|| io::Error::other("no live name server to scan by"))?;
-        raw::scan(&server, topic)
+        self.caller.scan(&server, topic)
     }
 
     /// Makes a consumer group on every live broker.
@@ -257,7 +267,9 @@ impl Cluster {
         let brokers =
             self.servers.iter().filter(|server| matches!(server.role, Role::Broker(_)) && server.is_alive());
         for broker in brokers {
-            call(&broker.address(), code::CREATE_GROUP, &[], body.as_bytes())?.success("create group")?;
+            self.caller
+                .call(&broker.address(), code::CREATE_GROUP, &[], body.as_bytes())?
+                .success("create group")?;
         }
         Ok(())
     }
@@ -271,14 +283,14 @@ impl Cluster {
             ("queueId", queue.as_str()),
             ("commitOffset", &offset),
         ];
-        call(&self.broker_addr(0), code::UPDATE_OFFSET, &fields, b"")?.success("commit").map(drop)
+        self.caller.call(&self.broker_addr(0), code::UPDATE_OFFSET, &fields, b"")?.success("commit").map(drop)
     }
 
     /// The offset the first broker has for a group (request 14), if it has one.
     pub fn committed(&self, group: &str, topic: &str, queue: i32) -> io::Result<Option<i64>> {
         let queue = queue.to_string();
         let fields = [("consumerGroup", group), ("topic", topic), ("queueId", queue.as_str())];
-        let reply = call(&self.broker_addr(0), code::QUERY_OFFSET, &fields, b"")?;
+        let reply = self.caller.call(&self.broker_addr(0), code::QUERY_OFFSET, &fields, b"")?;
         if reply.code == 22 {
             return Ok(None);
         }
@@ -289,9 +301,9 @@ impl Cluster {
     pub fn mark(&self, topic: &str, body: &str) -> io::Result<usize> {
         let server = self.live_name_servers().into_iter().next();
         let server = server.ok_or_else(|| io::Error::other("no live name server"))?;
-        let masters = raw::masters(&server, topic)?.unwrap_or_default();
+        let masters = self.caller.masters(&server, topic)?.unwrap_or_default();
         for master in &masters {
-            raw::send(&master.address, topic, 0, "MARK\u{1}yes\u{2}", body.as_bytes())?;
+            self.caller.send(&master.address, topic, 0, "MARK\u{1}yes\u{2}", body.as_bytes())?;
         }
         Ok(masters.len())
     }
@@ -389,10 +401,10 @@ impl Cluster {
                 return Err(StartError::Died { name: server.role.name(), logs, tail });
             }
             let state = match server.role {
-                Role::NameServer(_) => ready::name_server(&server.address()),
+                Role::NameServer(_) => ready::name_server(&self.caller, &server.address()),
                 Role::Broker(i) => {
                     let live = self.live_name_servers();
-                    progress.broker(i, &server.address(), &live, self.builder.auto_create)
+                    progress.broker(&self.caller, i, &server.address(), &live, self.builder.auto_create)
                 }
             };
             let Err(why) = state else {
@@ -413,7 +425,7 @@ impl Cluster {
         }
         for i in 0..self.builder.brokers {
             let name = broker_name(i);
-            let used = ready::broker_properties(&self.broker_addr(i))
+            let used = ready::broker_properties(&self.caller, &self.broker_addr(i))
                 .map_err(StartError::io(format!("ask {name} for its configuration")))?;
             for (key, given) in &self.builder.set {
                 let used = used.iter().find(|(used, _)| used == key).map(|(_, value)| value.clone());

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use super::jars::Jars;
-use super::{Cluster, StartError};
+use super::{Cluster, StartError, accounts};
 
 /// A line of RocketMQ the client supports, by the release its tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +47,7 @@ pub struct ClusterBuilder {
     pub(super) name_servers: usize,
     pub(super) auto_create: bool,
     pub(super) throughput: bool,
+    pub(super) acl: bool,
     pub(super) set: BTreeMap<String, String>,
 }
 
@@ -58,6 +59,7 @@ impl ClusterBuilder {
             name_servers: 1,
             auto_create: true,
             throughput: false,
+            acl: false,
             set: BTreeMap::new(),
         }
     }
@@ -85,6 +87,12 @@ impl ClusterBuilder {
     /// Brokers fit for measuring: full compiler, large heap and files.
     pub fn for_throughput(mut self) -> Self {
         self.throughput = true;
+        self
+    }
+
+    /// Brokers that ask for signed requests: ACL 1.0 on the 4.9 line, 2.0 on the 5.x line; see [`super::accounts`].
+    pub fn acl(mut self) -> Self {
+        self.acl = true;
         self
     }
 
@@ -148,6 +156,9 @@ impl Server<'_> {
         for file in ["logback_namesrv.xml", "logback_broker.xml"] {
             fs::write(conf.join(file), &logging)?;
         }
+        if self.builder.acl && self.builder.version == Version::V4_9_4 {
+            fs::write(conf.join("plain_acl.yml"), accounts::plain_acl())?;
+        }
         fs::write(home.join("run"), self.script(home, jars))
     }
 
@@ -194,6 +205,9 @@ impl Server<'_> {
         if five {
             set("mappedFileSizeTimerLog", &(10 << 20));
             set("transactionOpBatchInterval", &300);
+        }
+        if self.builder.acl {
+            all.extend(accounts::properties(self.builder.version));
         }
         all.extend(self.builder.set.clone());
         all

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::plan::broker_name;
-use crate::raw::{self, call, code, quote_integer_keys};
+use crate::raw::{Caller, code, quote_integer_keys};
 
 /// A broker that started before its name server listened tries again only after its whole period; nudged after this.
 const NUDGE_AFTER: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ pub(super) fn deadline(begun: Instant) -> Instant {
 }
 
 /// `Err` says why the name server is not usable yet.
-pub(super) fn name_server(address: &str) -> Result<(), String> {
-    cluster_info(address).map(drop)
+pub(super) fn name_server(caller: &Caller, address: &str) -> Result<(), String> {
+    cluster_info(caller, address).map(drop)
 }
 
 /// What has been learned of a starting broker.
@@ -37,6 +37,7 @@ impl Progress {
     /// `Err` says why the broker is not usable yet. `name_servers` are the live ones.
     pub(super) fn broker(
         &mut self,
+        caller: &Caller,
         i: usize,
         address: &str,
         name_servers: &[String],
@@ -45,7 +46,8 @@ impl Progress {
         let since = match self.answering {
             Some(since) => since,
             None => {
-                call(address, code::BROKER_RUNTIME, &[], b"")
+                caller
+                    .call(address, code::BROKER_RUNTIME, &[], b"")
                     .and_then(|reply| reply.success("runtime info"))
                     .map_err(|error| error.to_string())?;
                 *self.answering.insert(Instant::now())
@@ -53,18 +55,19 @@ impl Progress {
         };
         let name = broker_name(i);
         for server in name_servers {
-            let info = cluster_info(server)?;
+            let info = cluster_info(caller, server)?;
             if info["brokerAddrTable"][&name]["brokerAddrs"]["0"] != address {
                 if since.elapsed() > NUDGE_AFTER {
                     self.answering = Some(Instant::now());
                     // Setting the permission it has makes a broker register at once.
-                    call(address, code::UPDATE_BROKER_CONFIG, &[], b"brokerPermission=6")
+                    caller
+                        .call(address, code::UPDATE_BROKER_CONFIG, &[], b"brokerPermission=6")
                         .map_err(|error| error.to_string())?;
                 }
                 return Err(format!("{server} does not list it"));
             }
             if auto_create {
-                topic(server, "TBW102", &name)?;
+                topic(caller, server, "TBW102", &name)?;
             }
         }
         Ok(())
@@ -72,8 +75,8 @@ impl Progress {
 }
 
 /// `Err` when this name server does not yet say that `broker` has `topic`.
-pub(super) fn topic(name_server: &str, topic: &str, broker: &str) -> Result<(), String> {
-    let masters = raw::masters(name_server, topic).map_err(|error| error.to_string())?;
+pub(super) fn topic(caller: &Caller, name_server: &str, topic: &str, broker: &str) -> Result<(), String> {
+    let masters = caller.masters(name_server, topic).map_err(|error| error.to_string())?;
     if masters.iter().flatten().any(|master| master.name == broker) {
         return Ok(());
     }
@@ -81,15 +84,16 @@ pub(super) fn topic(name_server: &str, topic: &str, broker: &str) -> Result<(), 
 }
 
 /// What a broker says it uses, by `key=value` lines.
-pub(super) fn broker_properties(address: &str) -> io::Result<Vec<(String, String)>> {
-    let reply = call(address, code::BROKER_CONFIG, &[], b"")?.success("broker configuration")?;
+pub(super) fn broker_properties(caller: &Caller, address: &str) -> io::Result<Vec<(String, String)>> {
+    let reply = caller.call(address, code::BROKER_CONFIG, &[], b"")?.success("broker configuration")?;
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     Ok(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect())
 }
 
-fn cluster_info(address: &str) -> Result<Value, String> {
-    let reply = call(address, code::CLUSTER_INFO, &[], b"").and_then(|reply| reply.success("cluster info"));
+fn cluster_info(caller: &Caller, address: &str) -> Result<Value, String> {
+    let reply =
+        caller.call(address, code::CLUSTER_INFO, &[], b"").and_then(|reply| reply.success("cluster info"));
     let reply = reply.map_err(|error| error.to_string())?;
     serde_json::from_str(&quote_integer_keys(&String::from_utf8_lossy(&reply.body)))
         .map_err(|error| error.to_string())

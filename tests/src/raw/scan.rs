@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Connection, call, code, odd, quote_integer_keys};
+use super::{Caller, Connection, code, odd, quote_integer_keys};
 
 /// A group every broker has from its start, so that the scan works with group auto-creation off.
 const GROUP: &str = "TOOLS_CONSUMER";
@@ -64,45 +64,52 @@ pub struct Master {
     pub queues: i32,
 }
 
-/// The masters of a topic, from a name server's route. `None`: the name server does not know the topic.
-pub fn masters(name_server: &str, topic: &str) -> io::Result<Option<Vec<Master>>> {
-    let reply = call(name_server, code::ROUTE, &[("topic", topic), ("acceptStandardJsonOnly", "true")], b"")?;
-    if reply.code == 17 {
-        return Ok(None);
-    }
-    let reply = reply.success("route")?;
-    let text = std::str::from_utf8(&reply.body).map_err(|error| odd(error.to_string()))?;
-    let route: Value =
-        serde_json::from_str(&quote_integer_keys(text)).map_err(|error| odd(format!("route: {error}")))?;
-    let mut found = Vec::new();
-    for queues in route["queueDatas"].as_array().into_iter().flatten() {
-        let name = queues["brokerName"].as_str().unwrap_or_default();
-        let brokers = route["brokerDatas"].as_array().into_iter().flatten();
-        let broker = brokers.clone().find(|broker| broker["brokerName"] == name);
-        let Some(address) = broker.and_then(|broker| broker["brokerAddrs"]["0"].as_str()) else {
-            continue;
-        };
-        let count = queues["readQueueNums"].as_i64().and_then(|count| i32::try_from(count).ok());
-        found.push(Master {
-            name: name.to_owned(),
-            address: address.to_owned(),
-            queues: count.ok_or_else(|| odd("a route without readQueueNums".to_owned()))?,
-        });
-    }
-    Ok(Some(found))
-}
-
-/// Everything readable of a topic, ordered by broker, queue and offset.
-pub fn scan(name_server: &str, topic: &str) -> io::Result<Vec<Stored>> {
-    let masters = masters(name_server, topic)?.ok_or_else(|| odd(format!("no route of {topic}")))?;
-    let mut all = Vec::new();
-    for master in masters {
-        let mut broker = Connection::open(&master.address, PATIENCE)?;
-        for queue in 0..master.queues {
-            scan_queue(&mut broker, &master.name, topic, queue, &mut all)?;
+impl Caller {
+    /// The masters of a topic, from a name server's route. `None`: the name server does not know the topic.
+    pub fn masters(&self, name_server: &str, topic: &str) -> io::Result<Option<Vec<Master>>> {
+        let reply = self.call(
+            name_server,
+            code::ROUTE,
+            &[("topic", topic), ("acceptStandardJsonOnly", "true")],
+            b"",
+        )?;
+        if reply.code == 17 {
+            return Ok(None);
         }
+        let reply = reply.success("route")?;
+        let text = std::str::from_utf8(&reply.body).map_err(|error| odd(error.to_string()))?;
+        let route: Value = serde_json::from_str(&quote_integer_keys(text))
+            .map_err(|error| odd(format!("route: {error}")))?;
+        let mut found = Vec::new();
+        for queues in route["queueDatas"].as_array().into_iter().flatten() {
+            let name = queues["brokerName"].as_str().unwrap_or_default();
+            let brokers = route["brokerDatas"].as_array().into_iter().flatten();
+            let broker = brokers.clone().find(|broker| broker["brokerName"] == name);
+            let Some(address) = broker.and_then(|broker| broker["brokerAddrs"]["0"].as_str()) else {
+                continue;
+            };
+            let count = queues["readQueueNums"].as_i64().and_then(|count| i32::try_from(count).ok());
+            found.push(Master {
+                name: name.to_owned(),
+                address: address.to_owned(),
+                queues: count.ok_or_else(|| odd("a route without readQueueNums".to_owned()))?,
+            });
+        }
+        Ok(Some(found))
     }
-    Ok(all)
+
+    /// Everything readable of a topic, ordered by broker, queue and offset.
+    pub fn scan(&self, name_server: &str, topic: &str) -> io::Result<Vec<Stored>> {
+        let masters = self.masters(name_server, topic)?.ok_or_else(|| odd(format!("no route of {topic}")))?;
+        let mut all = Vec::new();
+        for master in masters {
+            let mut broker = self.open(&master.address, PATIENCE)?;
+            for queue in 0..master.queues {
+                scan_queue(&mut broker, &master.name, topic, queue, &mut all)?;
+            }
+        }
+        Ok(all)
+    }
 }
 
 fn scan_queue(

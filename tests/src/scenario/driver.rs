@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use fusee::Runtime;
+use fusee::{Client, ClientBuilder, ConnectError, Pending, Runtime};
 
 /// A way to run clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,17 +19,25 @@ pub enum Driver {
     Current,
     /// Threads, no async runtime.
     Threads,
+    /// smol.
+    Smol,
+    /// async-std.
+    AsyncStd,
+    /// An executor that nobody has heard of: the client's driver, polled by a thread that sleeps between wake-ups.
+    Driven,
 }
 
 impl Driver {
     /// All of them, in the order of the table.
-    pub const ALL: &'static [Self] = &[Self::Tokio, Self::Current, Self::Threads];
+    pub const ALL: &'static [Self] =
+        &[Self::Tokio, Self::Current, Self::Threads, Self::Smol, Self::AsyncStd, Self::Driven];
 
     /// Those on tokio.
     pub const TOKIO: &'static [Self] = &[Self::Tokio, Self::Current];
 
     /// Those on which a thread may wait.
-    pub const WAITING: &'static [Self] = &[Self::Tokio, Self::Threads];
+    pub const WAITING: &'static [Self] =
+        &[Self::Tokio, Self::Threads, Self::Smol, Self::AsyncStd, Self::Driven];
 
     /// As in the table and in names of topics.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +45,9 @@ impl Driver {
             Self::Tokio => "tokio",
             Self::Current => "current",
             Self::Threads => "threads",
+            Self::Smol => "smol",
+            Self::AsyncStd => "async-std",
+            Self::Driven => "driven",
         }
     }
 
@@ -45,6 +56,9 @@ impl Driver {
         match self {
             Self::Tokio | Self::Current => Runtime::Tokio,
             Self::Threads => Runtime::Blocking,
+            Self::Smol => Runtime::Smol,
+            Self::AsyncStd => Runtime::AsyncStd,
+            Self::Driven => Runtime::AsyncIo,
         }
     }
 
@@ -53,8 +67,20 @@ impl Driver {
         match self {
             Self::Tokio => multi_thread().block_on(future),
             Self::Current => current_thread().block_on(future),
-            Self::Threads => block_on(future),
+            // The others have threads of their own, or need none.
+            Self::Threads | Self::Smol | Self::AsyncStd | Self::Driven => block_on(future),
         }
+    }
+
+    /// Connects a client of these settings.
+    pub fn connect(self, builder: ClientBuilder) -> Pending<Client, ConnectError> {
+        if self != Self::Driven {
+            return builder.connect();
+        }
+        let (connecting, driver) = builder.into_driver();
+        // It ends when the client does.
+        thread::spawn(move || block_on(driver));
+        connecting
     }
 
     /// Lets time pass.
@@ -62,7 +88,7 @@ impl Driver {
         match self {
             Self::Tokio | Self::Current => tokio::time::sleep(time).await,
             // Nothing else runs on this thread.
-            Self::Threads => thread::sleep(time),
+            Self::Threads | Self::Smol | Self::AsyncStd | Self::Driven => thread::sleep(time),
         }
     }
 }

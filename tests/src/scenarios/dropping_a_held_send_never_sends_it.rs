@@ -13,7 +13,7 @@ const BOUND: usize = 16;
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(2)?;
     let builder = env.builder().name_servers(env.cluster().name_servers()).send_messages_max(BOUND);
-    let client = builder.connect().await?;
+    let client = env.driver.connect(builder).await?;
     let producer = client.producer(env.name("group")).start().await?;
     // The route is not known yet, so that all of them are unfinished at once.
     let mut sends: Vec<_> =

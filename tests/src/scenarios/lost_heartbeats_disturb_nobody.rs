@@ -18,7 +18,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let proxies = Proxies::before(env.cluster())?;
     let topic = env.topic(2)?;
     let builder = env.builder().name_servers(proxies.name_server_addresses());
-    let client = builder.heartbeat_interval(Duration::from_secs(1)).connect().await?;
+    let client = env.driver.connect(builder.heartbeat_interval(Duration::from_secs(1))).await?;
     let producer = client.producer(env.name("group")).start().await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;

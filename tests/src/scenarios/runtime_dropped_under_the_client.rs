@@ -17,9 +17,10 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let driver = env.driver;
     // A runtime of its own, on a thread that may block, for it is to end before the client does.
     let used = thread::spawn(move || {
-        let runtime = match driver {
-            Driver::Current => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-            Driver::Tokio | Driver::Threads => tokio::runtime::Runtime::new()?,
+        let runtime = if driver == Driver::Current {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?
+        } else {
+            tokio::runtime::Runtime::new()?
         };
         let (client, producer, sends) = runtime.block_on(async {
             let client = Client::builder().name_servers(name_servers).connect().await?;
