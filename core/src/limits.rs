@@ -91,6 +91,8 @@ pub mod client {
     pub const DEFAULT_QUEUES: i32 = 4;
     /// How often brokers hear of our groups (Java: `heartbeatBrokerInterval`); they forget us after 120 s.
     pub const HEARTBEAT: Duration = Duration::from_secs(30);
+    /// The shortest period of what happens again and again, whatever is configured: with none, time would not pass.
+    pub const PERIOD_MIN: Duration = Duration::from_millis(10);
     /// Time for a reply to a heartbeat, an offset query, a commit, an unregistration.
     pub const CALL_DEADLINE: Duration = Duration::from_secs(3);
 

@@ -53,7 +53,7 @@ enum Step {
 #[derive(Clone, Debug)]
 struct Sending {
     ticket: Ticket,
-    producer: ProducerId,
+    group: Group,
     topic: TopicId,
     message: Prepared,
     to: Choice,
@@ -69,16 +69,10 @@ struct Sending {
     last: Option<CallError>,
 }
 
-#[derive(Clone, Debug)]
-struct Member {
-    group: Group,
-    closed: bool,
-}
-
 /// All producers of a client and their sends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Producers {
-    members: BTreeMap<ProducerId, Member>,
+    members: BTreeMap<ProducerId, Group>,
     next: u32,
     sends: Slab<Sending>,
     pub(crate) admission: Admission,
@@ -94,31 +88,28 @@ impl Producers {
         if self.closed {
             return Err(OpenError::Closed);
         }
-        if self.members.values().any(|member| member.group == group && !member.closed) {
+        if self.members.values().any(|member| *member == group) {
             return Err(OpenError::GroupTaken);
         }
         let id = ProducerId(self.next);
         self.next += 1;
-        self.members.insert(id, Member { group, closed: false });
+        self.members.insert(id, group);
         Ok(id)
     }
 
     /// The groups that heartbeats list.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.members.values().filter(|member| !member.closed).map(|member| &member.group)
+        self.members.values()
     }
 
     /// Takes a group out of the heartbeats; sends under way go on.
     pub(crate) fn close_member(&mut self, id: ProducerId) -> Option<Group> {
-        let member = self.members.get_mut(&id).filter(|member| !member.closed)?;
-        member.closed = true;
-        Some(member.group.clone())
+        self.members.remove(&id)
     }
 
     /// Takes all groups out of the heartbeats.
     pub(crate) fn close_members(&mut self) -> Vec<Group> {
-        let ids: Vec<ProducerId> = self.members.keys().copied().collect();
-        ids.into_iter().filter_map(|id| self.close_member(id)).collect()
+        core::mem::take(&mut self.members).into_values().collect()
     }
 
     /// Admits a message, or gives it back.
@@ -130,10 +121,10 @@ impl Producers {
         to: Choice,
         ticket: Ticket,
     ) -> Result<(), Rejected<Prepared>> {
-        if self.closed || self.members.get(&producer).is_none_or(|member| member.closed) {
+        let Some(group) = self.members.get(&producer).filter(|_| !self.closed).cloned() else {
             self.admission.give_up(cx, ticket);
             return Err(Rejected { value: message, why: RejectedWhy::Closed });
-        }
+        };
         if !self.admission.admit(cx, ticket, message.bytes()) {
             return Err(Rejected { value: message, why: RejectedWhy::Full });
         }
@@ -142,7 +133,7 @@ impl Producers {
         let step = Step::Routing;
         let sending = Sending {
             ticket,
-            producer,
+            group,
             topic,
             message,
             to,
@@ -187,7 +178,7 @@ impl Producers {
         };
         let has_other =
             matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, queue.broker);
-        let request = request(cx, &self.members[&sending.producer].group, sending, queue);
+        let request = request(cx, sending, queue);
         let peer = cx.lane(peer, queue.queue);
         let call = cx.call(peer, Purpose::Send(id), request, None, false);
         let attempts_left = cx.config.send.attempts.saturating_sub(sending.attempts).max(1);
@@ -430,10 +421,10 @@ const fn stored(doubt: bool) -> Stored {
     if doubt { Stored::Unknown } else { Stored::No }
 }
 
-fn request(cx: &Cx, group: &Group, sending: &Sending, queue: QueueId) -> Request {
+fn request(cx: &Cx, sending: &Sending, queue: QueueId) -> Request {
     let message = &sending.message;
     Request::from(SendMessage {
-        group: group.clone(),
+        group: sending.group.clone(),
         topic: message.topic.clone(),
         broker: cx.directory.broker_name(queue.broker).clone(),
         queue: queue.queue,

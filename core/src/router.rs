@@ -292,7 +292,7 @@ impl Router {
         for ticket in entry.tickets.drain(..) {
             cx.out.push_back(Output::Done(ticket, Outcome::Queues(answer.clone())));
         }
-        let mut again = cx.config.route_refresh;
+        let mut again = cx.config.route_refresh.max(limits::PERIOD_MIN);
         match result {
             Ok(route) => {
                 entry.failures = 0;

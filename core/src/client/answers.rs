@@ -33,8 +33,10 @@ impl Client {
         match link.hear(now, frame, of_broker) {
             Heard::Reply(mut call, frame) => {
                 self.cx.timers.disarm(&mut call.timer);
-                self.cx.peer_works(peer);
-                let cuts = if told_to_go { self.cx.drain(conn) } else { Vec::new() };
+                let cuts = if told_to_go { self.cx.go_away(conn) } else { Vec::new() };
+                if !told_to_go {
+                    self.cx.peer_works(peer);
+                }
                 self.cx.end_drain(conn);
                 self.answered(call.purpose, peer, frame);
                 self.cut(cuts);
@@ -43,7 +45,7 @@ impl Client {
             Heard::Late => {
                 self.unexpected(peer, Unexpected::LateReply);
                 // Nobody waits for this request any more, but what was said of the connection holds.
-                let cuts = if told_to_go { self.cx.drain(conn) } else { Vec::new() };
+                let cuts = if told_to_go { self.cx.go_away(conn) } else { Vec::new() };
                 self.cx.end_drain(conn);
                 self.cut(cuts);
             }
@@ -203,7 +205,7 @@ impl Client {
         for peer in self.cx.directory.broker_peers(!has_consumers) {
             self.beat(peer);
         }
-        let at = self.cx.now + self.cx.config.heartbeat;
+        let at = self.cx.now + self.cx.config.heartbeat.max(limits::PERIOD_MIN);
         self.cx.timers.rearm(&mut self.heartbeat, at, Alarm::Heartbeat);
     }
 

@@ -49,7 +49,8 @@ pub(super) struct Commits {
 impl Commits {
     pub(super) fn start(&mut self, cx: &mut Cx, config: &PullConfig, id: ConsumerId) {
         if config.auto_commit {
-            cx.timers.rearm(&mut self.timer, cx.now + config.commit_interval, Alarm::Commit(id));
+            let at = cx.now + config.commit_interval.max(limits::PERIOD_MIN);
+            cx.timers.rearm(&mut self.timer, at, Alarm::Commit(id));
         }
     }
 

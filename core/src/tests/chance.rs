@@ -68,7 +68,8 @@ struct World {
     now: Instant,
     wait: Instant,
     wires: BTreeMap<ConnId, Wire>,
-    over: BTreeSet<ConnId>,
+    /// Whose servers said that they go away.
+    told_to_go: BTreeSet<ConnId>,
     deeds: BTreeMap<(Instant, u64), Deed>,
     deed: u64,
     next_ticket: u64,
@@ -108,7 +109,7 @@ impl World {
             now,
             wait: now,
             wires: BTreeMap::new(),
-            over: BTreeSet::new(),
+            told_to_go: BTreeSet::new(),
             deeds: BTreeMap::new(),
             deed: 0,
             next_ticket: 0,
@@ -157,7 +158,6 @@ impl World {
                     let wire = self.wires.get_mut(&conn).expect("only what was dialled is hung up");
                     assert!(wire.line != Line::HungUp, "a connection is hung up once");
                     wire.line = Line::HungUp;
-                    self.over.insert(conn);
                 }
                 Output::Ready(conn) => {
                     let wire = self.wires.get_mut(&conn).expect("only what was dialled is ready");
@@ -225,6 +225,9 @@ impl World {
 
     /// An answer arrives, if anybody is there; some arrive twice.
     fn arrive(&mut self, conn: ConnId, frame: Frame) {
+        if frame.header.code == 1500 && self.wires.get(&conn).is_some_and(|wire| wire.line == Line::Up) {
+            self.told_to_go.insert(conn);
+        }
         // Also what comes on a connection that was hung up is told: it must change nothing.
         if self.wires.contains_key(&conn) {
             if self.wrong("answered twice") {
@@ -269,6 +272,7 @@ impl World {
             self.client.take(conn, budget, &mut wire.unwritten);
             (wire.ready, wire.told) = (wire.unwritten.len() > before, false);
             let taken: Vec<Outgoing> = wire.unwritten.range(before..).cloned().collect();
+            assert!(taken.is_empty() || !self.told_to_go.contains(&conn), "P6: more is sent after GO_AWAY");
             for outgoing in taken {
                 if let What::Call(request) = outgoing.what {
                     self.taken(&request);
@@ -307,7 +311,6 @@ impl World {
         let wire = self.wires.remove(&conn).expect("there");
         let next_is_call = matches!(wire.unwritten.front(), Some(Outgoing { what: What::Call(_), .. }));
         let started = wire.started + u64::from(half && next_is_call);
-        self.over.insert(conn);
         self.handle(Input::Lost(conn, Lost { why, started }));
     }
 

@@ -336,3 +336,55 @@ fn a_commit_that_was_never_answered_may_come_late_and_is_made_once_more_than_nee
     }
     assert_eq!(offsets, [10, 20, 20], "the first may be executed between the others");
 }
+
+#[test]
+fn a_server_that_always_goes_away_is_dialled_with_longer_and_longer_pauses() {
+    let mut bench = Bench::with(|config| config.send.deadline = Duration::from_secs(20));
+    let producer = bench.producer();
+    bench.send(producer);
+    bench.answer_route(&["a"]);
+    bench.answers_heartbeats = false;
+    let mut used = alloc::collections::BTreeSet::new();
+    for round in 0..2000 {
+        while let Some((conn, outgoing)) = bench.taken.pop_front() {
+            used.insert(conn);
+            bench.reply(conn, outgoing.opaque, 1500, &[], "");
+        }
+        bench.pass(Duration::from_millis(5));
+        if round % 20 == 0 {
+            bench.send(producer);
+        }
+    }
+    assert!((4..40).contains(&used.len()), "R7: {} connections in 10 s", used.len());
+}
+
+#[test]
+fn periods_of_zero_do_not_stop_time() {
+    let mut bench = Bench::with(|config| {
+        (config.heartbeat, config.route_refresh) = (Duration::ZERO, Duration::ZERO);
+        config.connections.life_max = Some(Duration::ZERO);
+    });
+    let mut config = PullConfig::new(Group::new("readers").expect("a group"));
+    config.commit_interval = Duration::ZERO;
+    bench.client.open_pull(bench.now, config, &[queue("a", 0)]).expect("opens");
+    bench.drain();
+    bench.answer_route(&["a"]);
+    bench.pass(Duration::from_secs(1));
+}
+
+#[test]
+fn a_closed_producer_takes_nothing_and_its_sends_go_on() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let send = bench.send(producer);
+    bench.client.producer(producer).close(bench.now);
+    bench.drain();
+    let late = bench.ticket();
+    assert!(bench.client.producer(producer).send(bench.now, message(1), Choice::Any, late).is_err());
+    bench.answer_route(&["a"]);
+    let (conn, opaque, request) = bench.request().expect("the send");
+    assert!(matches!(&request, Request::Send(send) if send.group.as_str() == "g"), "{request:?}");
+    bench.store(conn, opaque, 0);
+    assert!(bench.sent(send).is_ok());
+    bench.producer(); // the group may be joined again
+}

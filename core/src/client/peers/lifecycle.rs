@@ -118,16 +118,38 @@ impl Cx {
         self.timers.disarm(&mut peer.timer);
         let ConnectionConfig { idle_close, life_max, .. } = self.config.connections;
         if let Some(look) = idle_close.into_iter().chain(life_max).min() {
-            self.timers.rearm(&mut peer.timer, self.now + look, Alarm::Peer(id));
+            let at = self.now + look.max(limits::PERIOD_MIN);
+            self.timers.rearm(&mut peer.timer, at, Alarm::Peer(id));
         }
         self.out.push_back(Output::Note(Note::Connected(peer.address.clone())));
         self.tell_ready(id, conn);
         Some(id)
     }
 
-    /// The server at the other end goes away, or the connection is to be replaced: what it has is waited for, everything else goes over a new connection.
-    /// Returns what was not handed over yet. (Java: `NettyRemotingClient`, code `GO_AWAY`.)
-    pub(crate) fn drain(&mut self, conn: ConnId) -> Vec<Cut> {
+    /// The server at the other end goes away: what it has is waited for, everything else goes over a new connection,
+    /// after a pause, since the same server may answer there again. Returns what was not handed over yet.
+    /// (Java: `NettyRemotingClient`, code `GO_AWAY`.)
+    pub(crate) fn go_away(&mut self, conn: ConnId) -> Vec<Cut> {
+        let Some(id) = self.peers.conns.get(&conn).copied() else { return Vec::new() };
+        let cuts = self.drain(conn);
+        self.back_off(id);
+        cuts
+    }
+
+    /// Waits longer each time before it dials again, until a reply says that the address works.
+    fn back_off(&mut self, id: PeerId) {
+        let peer = &mut self.peers.list[id.0 as usize];
+        peer.failures = peer.failures.saturating_add(1);
+        let ConnectionConfig { backoff_min, backoff_max, .. } = self.config.connections;
+        let doubling = backoff_min.saturating_mul(1 << (peer.failures - 1).min(16));
+        let pause = self.rng.jitter(doubling.min(backoff_max));
+        (peer.state, peer.since) = (State::Backoff, self.now);
+        self.timers.rearm(&mut peer.timer, self.now + pause, Alarm::Peer(id));
+    }
+
+    /// A connection is to be replaced: what it has is waited for, everything else goes over a new one. Returns what
+    /// was not handed over yet.
+    fn drain(&mut self, conn: ConnId) -> Vec<Cut> {
         let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
         let peer = &mut self.peers.list[id.0 as usize];
         let mut link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
@@ -163,14 +185,9 @@ impl Cx {
         let peer = &mut self.peers.list[id.0 as usize];
         let link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
         peer.link_number = peer.link_number.wrapping_add(1);
-        peer.failures = peer.failures.saturating_add(1);
         peer.last_lost = Some(lost.why.clone());
         self.out.push_back(Output::Note(Note::Lost(peer.address.clone(), lost.why.clone())));
-        let ConnectionConfig { backoff_min, backoff_max, .. } = self.config.connections;
-        let doubling = backoff_min.saturating_mul(1 << (peer.failures - 1).min(16));
-        let pause = self.rng.jitter(doubling.min(backoff_max));
-        (peer.state, peer.since) = (State::Backoff, self.now);
-        self.timers.rearm(&mut peer.timer, self.now + pause, Alarm::Peer(id));
+        self.back_off(id);
         self.cut_off(id, link, lost)
     }
 
