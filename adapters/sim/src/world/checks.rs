@@ -39,6 +39,8 @@ pub(super) struct Sent {
     pub(super) body: Bytes,
     pub(super) properties: String,
     pub(super) end: Option<End>,
+    at: u64,
+    handed_over: u32,
     /// Attempts of which a byte left.
     started: u32,
     /// Of those, refused for sure.
@@ -73,6 +75,8 @@ struct Queue {
 
 /// The attempts a send may make.
 const ATTEMPTS: u32 = 3;
+/// A silent broker is given this long at least, in microseconds.
+const PATIENCE: u64 = 500_000;
 
 /// Everything checked.
 #[derive(Clone, Debug, Default)]
@@ -97,12 +101,14 @@ impl Checks {
     }
 
     /// An application sends; the number is the message's key.
-    pub(super) fn invoke(&mut self, client: usize, body: Bytes, any_queue: bool) -> usize {
+    pub(super) fn invoke(&mut self, client: usize, at: u64, body: Bytes, any_queue: bool) -> usize {
         self.sends.push(Sent {
             client,
             body,
             properties: String::new(),
             end: None,
+            at,
+            handed_over: 0,
             started: 0,
             refused: 0,
             last_word: None,
@@ -117,6 +123,7 @@ impl Checks {
     /// The wire takes an attempt; from now on nobody can hold it back.
     pub(super) fn handed_over(&mut self, key: usize, server: usize) {
         let Some(sent) = self.sends.get_mut(key) else { return };
+        sent.handed_over += 1;
         let (last, answered) = (sent.last_server.replace(server), sent.answered);
         sent.answered = false;
         if sent.end.is_some() {
@@ -145,13 +152,15 @@ impl Checks {
     }
 
     /// A reply to an attempt reaches the client.
-    pub(super) fn replied(&mut self, key: usize, code: i32) {
+    pub(super) fn replied(&mut self, key: usize, code: i32, now: u64) {
         let Some(sent) = self.sends.get_mut(key) else { return };
         if matches!(code, 2 | 13 | 14 | 16 | 17 | 26 | 29 | 215 | 1500) {
             sent.refused += 1;
         }
         sent.answered = !matches!(code, 0 | 10..=12);
-        if matches!(code, 0 | 10..=13 | 26 | 29) {
+        // A receipt that comes later than this may find its attempt given up, and changes nothing then.
+        let in_time = sent.handed_over == 1 && now < sent.at + PATIENCE;
+        if matches!(code, 13 | 26 | 29) || in_time && matches!(code, 0 | 10..=12) {
             sent.last_word = Some(code);
         }
     }

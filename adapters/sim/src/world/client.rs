@@ -250,6 +250,9 @@ impl World {
         let name = address.to_string();
         let (current, stale) = (self.addresses.get(&name).copied(), self.stale.get(&name).copied());
         let Some(server) = current.or(stale) else {
+            if self.checks.corrupted {
+                return; // nobody is there, and nobody says so
+            }
             return self.checks.broken("P3", format!("client {at} dials {address}, which nobody told it"));
         };
         let life = self.clients[at].life;
@@ -586,7 +589,7 @@ impl World {
                         self.clients[at].failures.insert(server, 0);
                         self.links[link].told_to_go |= code == 1500;
                         if let Some(key) = asked.key {
-                            self.checks.replied(key, code);
+                            self.checks.replied(key, code, self.now);
                         }
                     }
                     self.poke(at, Input::Received(conn, frame));
@@ -647,7 +650,7 @@ impl World {
         let mut body = vec![0x55; usize::try_from(size).unwrap_or(0) + 16];
         body[..8].copy_from_slice(&self.now.to_be_bytes());
         let body = Bytes::from(body);
-        let key = self.checks.invoke(at, body.clone(), any);
+        let key = self.checks.invoke(at, self.now, body.clone(), any);
         let mut properties = PropertyText::new();
         let tag = if dice.is_multiple_of(2) { "even" } else { "odd" };
         properties.put("TAGS", tag).expect("a tag");
