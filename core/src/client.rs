@@ -307,7 +307,10 @@ impl Client {
                     self.cut(cuts);
                 }
                 Alarm::Connect => self.router.connect_alarm(&mut self.cx),
-                Alarm::Route(topic) => self.router.route_alarm(&mut self.cx, topic),
+                Alarm::Route(topic) => {
+                    let is_read = self.consumers.values().any(|consumer| consumer.reads(topic));
+                    self.router.route_alarm(&mut self.cx, topic, is_read);
+                }
                 Alarm::Heartbeat => {
                     self.heartbeat = None;
                     self.beat_all();

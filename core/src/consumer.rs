@@ -321,6 +321,11 @@ impl Consumer {
         troubled.map(|(id, error)| (cx.directory.named(id), error)).collect()
     }
 
+    /// Whether it reads queues of this topic.
+    pub(crate) fn reads(&self, topic: TopicId) -> bool {
+        self.queues.keys().any(|id| id.topic == topic)
+    }
+
     /// The topics it reads, for heartbeats.
     pub(crate) fn topics(&self) -> Vec<TopicId> {
         let mut topics: Vec<TopicId> = self.queues.keys().map(|id| id.topic).collect();

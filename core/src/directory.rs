@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::error::RouteError;
 use crate::ids::{BrokerId, BrokerName, PeerId, Queue, QueueId, Topic, TopicId};
+use crate::time::Instant;
 
 /// The queues of a topic, as they can be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,10 @@ struct TopicEntry {
     known: Known,
     /// Where the round robin stands.
     turn: u32,
+    /// When somebody last needed its route.
+    used: Instant,
+    /// Its route is asked for again and again.
+    followed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +71,13 @@ impl Directory {
             return *id;
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(TopicEntry { name: name.clone(), known: Known::Nothing, turn: first_turn() });
+        self.topics.push(TopicEntry {
+            name: name.clone(),
+            known: Known::Nothing,
+            turn: first_turn(),
+            used: Instant::ZERO,
+            followed: false,
+        });
         self.topic_ids.insert(name.clone(), id);
         id
     }
@@ -105,6 +116,23 @@ impl Directory {
         self.topics[id.0 as usize].known = known;
     }
 
+    /// Somebody needs this topic's route. Returns whether it is kept fresh.
+    pub(crate) fn touch(&mut self, id: TopicId, now: Instant) -> bool {
+        let entry = &mut self.topics[id.0 as usize];
+        entry.used = now;
+        entry.followed
+    }
+
+    /// When somebody last needed this topic's route.
+    pub(crate) fn used_at(&self, id: TopicId) -> Instant {
+        self.topics[id.0 as usize].used
+    }
+
+    /// Its route is kept fresh from now on, or no more.
+    pub(crate) fn set_followed(&mut self, id: TopicId, followed: bool) {
+        self.topics[id.0 as usize].followed = followed;
+    }
+
     /// Advances the topic's round robin and says where it stood.
     pub(crate) fn next_turn(&mut self, id: TopicId) -> u32 {
         let entry = &mut self.topics[id.0 as usize];
@@ -127,12 +155,20 @@ impl Directory {
         self.brokers[id.0 as usize].addresses.first_key_value().map(|(_, peer)| *peer)
     }
 
-    /// Every address of every broker, masters only if asked so.
+    /// Every address of every broker in the routes that are kept fresh, masters only if asked so.
     pub(crate) fn broker_peers(&self, masters_only: bool) -> Vec<PeerId> {
-        let mut peers: Vec<PeerId> = self
-            .brokers
+        let routes =
+            self.topics.iter().filter(|topic| topic.followed).filter_map(|topic| match &topic.known {
+                Known::Route(route) => Some(route),
+                Known::Nothing | Known::Missing(_) => None,
+            });
+        let mut brokers: Vec<BrokerId> =
+            routes.flat_map(|route| route.writable.iter().chain(&route.readable)).map(|q| q.broker).collect();
+        brokers.sort_unstable();
+        brokers.dedup();
+        let mut peers: Vec<PeerId> = brokers
             .iter()
-            .flat_map(|broker| &broker.addresses)
+            .flat_map(|broker| &self.brokers[broker.0 as usize].addresses)
             .filter(|(number, _)| !masters_only || **number == MASTER)
             .map(|(_, peer)| *peer)
             .collect();

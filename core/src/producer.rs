@@ -154,6 +154,9 @@ impl Producers {
     /// Starts the next attempt, or waits for a route.
     fn attempt(&mut self, cx: &mut Cx, id: SendId) {
         let Some(sending) = self.sends.get_mut(id.0) else { return };
+        if !cx.directory.touch(sending.topic, cx.now) {
+            cx.wanted.push((sending.topic, true));
+        }
         let Some(route) = cx.directory.route(sending.topic) else {
             sending.step = Step::Routing;
             let topic = sending.topic;

@@ -4,7 +4,8 @@
 //! - One look-up per topic at a time, however many wait for it.
 //! - Within one look-up every name server is asked at most once, and the one that answered last is asked first.
 //! - A look-up that fails never takes a route away that was known before: a stale route outlives its name server.
-//! - A topic that somebody uses is asked for again every 30 s, and soon after while somebody waits for it in vain.
+//! - A topic that somebody uses is asked for again every 30 s, and soon after while somebody waits for it in vain; one
+//!   that nobody used for minutes is left alone.
 //!
 //! Sources: Java `MQClientInstance#updateTopicRouteInfoFromNameServer`, `NettyRemotingClient` (choice of server).
 
@@ -99,6 +100,8 @@ impl Router {
 
     /// Somebody needs this topic's route now, to write to it or to read from it.
     pub(crate) fn want(&mut self, cx: &mut Cx, topic: TopicId, publish: bool) {
+        cx.directory.touch(topic, cx.now);
+        cx.directory.set_followed(topic, true);
         let entry = self.topics.entry(topic).or_default();
         entry.publish |= publish;
         if entry.ask.is_none() {
@@ -112,8 +115,14 @@ impl Router {
         self.want(cx, topic, false);
     }
 
-    /// A route is due for a refresh.
-    pub(crate) fn route_alarm(&mut self, cx: &mut Cx, topic: TopicId) {
+    /// A route is due for a refresh, if the topic is read or was needed lately.
+    pub(crate) fn route_alarm(&mut self, cx: &mut Cx, topic: TopicId, is_read: bool) {
+        if !is_read && cx.now.since(cx.directory.used_at(topic)) >= limits::ROUTE_IDLE {
+            // Its last route stays known: whoever needs the topic goes on with it, and has it asked for again.
+            cx.directory.set_followed(topic, false);
+            self.topics.remove(&topic);
+            return;
+        }
         if self.topics.get(&topic).is_some_and(|entry| entry.ask.is_none()) {
             self.start(cx, topic);
         }

@@ -205,6 +205,11 @@ impl Peers {
         peer.failures > 0 && !matches!(peer.state, State::Up(_))
     }
 
+    /// Whether any address is down.
+    pub(crate) fn any_down(&self) -> bool {
+        self.ids().any(|id| self.is_down(id))
+    }
+
     /// When a frame last came from this address, on the connection it has now.
     pub(crate) fn heard_at(&self, id: PeerId) -> Instant {
         self.get(id).link.heard_at()

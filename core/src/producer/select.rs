@@ -20,19 +20,24 @@ pub(super) fn queue(cx: &mut Cx, topic: TopicId, to: &Choice, avoid: Option<Brok
         Choice::Any => {
             let turn = cx.directory.next_turn(topic) as usize;
             let queues = &cx.directory.route(topic)?.writable;
-            let start = turn.checked_rem(queues.len())?;
-            let (before, from) = queues.split_at_checked(start)?;
-            let in_turn = || from.iter().chain(before).copied();
             let reachable = |queue: &QueueId| {
                 cx.directory.master(queue.broker).is_some_and(|peer| !cx.peers.is_down(peer))
             };
             let other = |queue: &QueueId| Some(queue.broker) != avoid;
-            in_turn()
-                .find(|queue| other(queue) && reachable(queue))
-                .or_else(|| in_turn().find(other))
-                .or_else(|| in_turn().next())
+            if avoid.is_none() && !cx.peers.any_down() {
+                return queues.get(turn.checked_rem(queues.len())?).copied();
+            }
+            in_turn(queues, turn, |queue| other(queue) && reachable(queue))
+                .or_else(|| in_turn(queues, turn, other))
+                .or_else(|| in_turn(queues, turn, |_| true))
         }
     }
+}
+
+/// The queue whose turn it is among those that are good: the neighbour of a bad one must not get its share too.
+fn in_turn(queues: &[QueueId], turn: usize, good: impl Fn(&QueueId) -> bool) -> Option<QueueId> {
+    let nth = turn.checked_rem(queues.iter().filter(|queue| good(queue)).count())?;
+    queues.iter().filter(|queue| good(queue)).nth(nth).copied()
 }
 
 /// Whether a message of this topic could go to another broker than this.

@@ -388,3 +388,60 @@ fn a_closed_producer_takes_nothing_and_its_sends_go_on() {
     assert!(bench.sent(send).is_ok());
     bench.producer(); // the group may be joined again
 }
+
+#[test]
+fn the_queues_of_a_broker_that_is_up_share_what_the_one_that_is_down_would_get() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    bench.auto_dial = false;
+    let mut counts = alloc::collections::BTreeMap::new();
+    let mut ns = false;
+    for round in 0..80 {
+        bench.send(producer);
+        for (conn, address) in core::mem::take(&mut bench.dials) {
+            if address.as_str() == "a:1" {
+                bench.lose(conn, LostWhy::Refused, 0);
+            } else {
+                bench.conns.insert(conn, address);
+                bench.handle(Input::Connected(conn));
+            }
+        }
+        if !ns {
+            bench.answer_route(&["a", "b"]);
+            ns = true;
+        }
+        while let Some((conn, opaque, request)) = bench.request_of(|r| matches!(r, Request::Send(_))) {
+            let Request::Send(send) = request else { unreachable!("filtered") };
+            assert_eq!(send.broker.as_str(), "b");
+            if round >= 40 {
+                *counts.entry(send.queue).or_insert(0) += 1;
+            }
+            bench.store(conn, opaque, 0);
+        }
+    }
+    assert!(counts.values().all(|count| (8..=12).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn a_topic_nobody_uses_is_left_alone_until_somebody_does() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (conn, opaque, _) = bench.request().expect("the send");
+    bench.store(conn, opaque, 0);
+    let mut asked = 0;
+    for _ in 0..600 {
+        bench.pass(Duration::from_secs(1));
+        while let Some((conn, opaque, _)) = bench.request_of(|r| matches!(r, Request::Route(_))) {
+            asked += 1;
+            bench.reply(conn, opaque, 0, &[], &route(&["a"], 6));
+        }
+    }
+    assert!((8..13).contains(&asked), "R9: asked {asked} times in ten minutes");
+    bench.send(producer);
+    let (conn, opaque, _) =
+        bench.request_of(|r| matches!(r, Request::Send(_))).expect("sent by what is known");
+    bench.store(conn, opaque, 0);
+    assert!(bench.request_of(|r| matches!(r, Request::Route(_))).is_some(), "and asked for again");
+}
