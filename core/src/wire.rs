@@ -30,6 +30,7 @@ pub mod text;
 mod binary;
 mod json;
 mod reader;
+mod stage;
 
 pub use codes::{Language, RequestCode, ResponseCode};
 pub use fields::{FieldSink, Fields};

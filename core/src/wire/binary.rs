@@ -12,6 +12,7 @@ use super::fields::{Decimal, FieldSink, FieldSource, Fields, FieldsBuilder, Span
 use super::frame::FrameError;
 use super::header::{Dialect, Head, Header, Kind};
 use super::reader::Reader;
+use super::stage::Stage;
 use super::text::Text;
 use crate::limits::wire as limits;
 
@@ -20,25 +21,27 @@ pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut Bytes
     let (Ok(code), Ok(version)) = (i16::try_from(head.code), i16::try_from(head.version)) else {
         return false;
     };
-    let [c0, c1] = code.to_be_bytes();
-    let [v0, v1] = version.to_be_bytes();
-    let [o0, o1, o2, o3] = head.opaque.to_be_bytes();
-    let [f0, f1, f2, f3] = head.kind.flag().to_be_bytes();
-    out.extend_from_slice(&[c0, c1, head.language.0, v0, v1, o0, o1, o2, o3, f0, f1, f2, f3]);
     // An empty remark arrives as null, like any empty value.
     if head.remark.is_some_and(str::is_empty) {
         return false;
     }
     let remark = head.remark.unwrap_or_default();
     let Ok(remark_len) = u32::try_from(remark.len()) else { return false };
-    out.extend_from_slice(&remark_len.to_be_bytes());
-    out.extend_from_slice(remark.as_bytes());
-    let place = out.len();
-    out.extend_from_slice(&[0; 4]);
-    let begin = out.len();
-    let mut sink = BinarySink { out, fit: true };
+    let mut stage = Stage::new(out);
+    stage.fixed(&code.to_be_bytes());
+    stage.fixed(&[head.language.0]);
+    stage.fixed(&version.to_be_bytes());
+    stage.fixed(&head.opaque.to_be_bytes());
+    stage.fixed(&head.kind.flag().to_be_bytes());
+    stage.fixed(&remark_len.to_be_bytes());
+    stage.put(remark.as_bytes());
+    let place = stage.len();
+    stage.fixed(&[0; 4]);
+    let begin = stage.len();
+    let mut sink = BinarySink { stage, fit: true };
     fields.write_fields(&mut sink);
-    let fit = sink.fit;
+    let BinarySink { mut stage, fit } = sink;
+    stage.flush();
     let Ok(block) = u32::try_from(out.len().saturating_sub(begin)) else { return false };
     if let Some(place) = out.get_mut(place..begin) {
         place.copy_from_slice(&block.to_be_bytes());
@@ -47,11 +50,12 @@ pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut Bytes
 }
 
 struct BinarySink<'a> {
-    out: &'a mut BytesMut,
+    stage: Stage<'a>,
     fit: bool,
 }
 
 impl BinarySink<'_> {
+    #[inline]
     fn pair(&mut self, key: &[u8], value: &[u8]) {
         let (Ok(key_len), Ok(value_len)) = (i16::try_from(key.len()), u32::try_from(value.len())) else {
             self.fit = false;
@@ -59,10 +63,10 @@ impl BinarySink<'_> {
         };
         // A key or value of no length arrives as null.
         self.fit &= key_len != 0 && value_len != 0;
-        self.out.extend_from_slice(&key_len.to_be_bytes());
-        self.out.extend_from_slice(key);
-        self.out.extend_from_slice(&value_len.to_be_bytes());
-        self.out.extend_from_slice(value);
+        self.stage.fixed(&key_len.to_be_bytes());
+        self.stage.put(key);
+        self.stage.fixed(&value_len.to_be_bytes());
+        self.stage.put(value);
     }
 }
 
@@ -138,7 +142,9 @@ fn span(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<Span, &'st
     }
     let at = reader.at();
     let bytes = reader.slice(length).ok_or("a field runs past the end")?;
-    core::str::from_utf8(bytes).map_err(|_| "a field is not UTF-8")?;
+    if !bytes.is_ascii() && core::str::from_utf8(bytes).is_err() {
+        return Err("a field is not UTF-8");
+    }
     Span::header(at, length).ok_or("a field lies beyond any header")
 }
 

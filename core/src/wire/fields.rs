@@ -276,17 +276,19 @@ pub(crate) struct Decimal {
 }
 
 impl Decimal {
-    #[expect(clippy::arithmetic_side_effects, reason = "the divisor is ten and the remainder below it")]
+    #[inline]
     pub(crate) fn new(value: i64) -> Self {
         let mut digits = [b'0'; 20];
         let mut start = digits.len();
         let mut rest = value.unsigned_abs();
-        for (at, digit) in digits.iter_mut().enumerate().rev() {
-            // Below ten, so it fits.
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-            start = at;
-            rest /= 10;
+        // Two digits at a time: half the divisions.
+        for (at, place) in digits.as_chunks_mut::<2>().0.iter_mut().enumerate().rev() {
+            let two = u8::try_from(rest % 100).unwrap_or(0);
+            let pair = [b'0'.saturating_add(two / 10), b'0'.saturating_add(two % 10)];
+            *place = pair;
+            rest /= 100;
             if rest == 0 {
+                start = at.saturating_mul(2).saturating_add(usize::from(pair[0] == b'0'));
                 break;
             }
         }

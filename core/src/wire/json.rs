@@ -16,35 +16,38 @@ use super::codes::Language;
 use super::fields::{Decimal, FieldSink, FieldSource, FieldsBuilder, Span};
 use super::frame::FrameError;
 use super::header::{Dialect, Head, Header, Kind};
+use super::stage::Stage;
 use super::text::Text;
 use crate::limits::wire as limits;
 
 pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut BytesMut) {
-    out.extend_from_slice(b"{\"code\":");
-    out.extend_from_slice(Decimal::new(i64::from(head.code)).as_bytes());
-    let mut sink = JsonSink { out, state: MapState::Absent };
+    let mut stage = Stage::new(out);
+    stage.fixed(b"{\"code\":");
+    stage.put(Decimal::new(i64::from(head.code)).as_bytes());
+    let mut sink = JsonSink { stage, state: MapState::Absent };
     if head.map {
         sink.open();
     }
     fields.write_fields(&mut sink);
-    sink.close();
-    out.extend_from_slice(b",\"flag\":");
-    out.extend_from_slice(Decimal::new(i64::from(head.kind.flag())).as_bytes());
+    let mut stage = sink.close();
+    stage.fixed(b",\"flag\":");
+    stage.put(Decimal::new(i64::from(head.kind.flag())).as_bytes());
     if let Some(language) = head.language.name() {
-        out.extend_from_slice(b",\"language\":\"");
-        out.extend_from_slice(language.as_bytes());
-        out.extend_from_slice(b"\"");
+        stage.fixed(b",\"language\":\"");
+        stage.put(language.as_bytes());
+        stage.fixed(b"\"");
     }
-    out.extend_from_slice(b",\"opaque\":");
-    out.extend_from_slice(Decimal::new(i64::from(head.opaque)).as_bytes());
+    stage.fixed(b",\"opaque\":");
+    stage.put(Decimal::new(i64::from(head.opaque)).as_bytes());
     if let Some(remark) = head.remark {
-        out.extend_from_slice(b",\"remark\":\"");
-        escape(remark.as_bytes(), out);
-        out.extend_from_slice(b"\"");
+        stage.fixed(b",\"remark\":\"");
+        escape(remark.as_bytes(), &mut stage);
+        stage.fixed(b"\"");
     }
-    out.extend_from_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
-    out.extend_from_slice(Decimal::new(i64::from(head.version)).as_bytes());
-    out.extend_from_slice(b"}");
+    stage.fixed(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
+    stage.put(Decimal::new(i64::from(head.version)).as_bytes());
+    stage.fixed(b"}");
+    stage.flush();
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,71 +58,104 @@ enum MapState {
 }
 
 struct JsonSink<'a> {
-    out: &'a mut BytesMut,
+    stage: Stage<'a>,
     state: MapState,
 }
 
-impl JsonSink<'_> {
+impl<'a> JsonSink<'a> {
     fn open(&mut self) {
-        self.out.extend_from_slice(b",\"extFields\":{");
+        self.stage.fixed(b",\"extFields\":{");
         self.state = MapState::Empty;
     }
 
-    fn close(&mut self) {
+    fn close(mut self) -> Stage<'a> {
         if self.state != MapState::Absent {
-            self.out.extend_from_slice(b"}");
+            self.stage.fixed(b"}");
         }
+        self.stage
     }
 
+    #[inline]
     fn key(&mut self, key: &str) {
-        if self.state == MapState::Absent {
-            self.open();
+        match self.state {
+            MapState::Filled => self.stage.fixed(b",\""),
+            MapState::Empty => self.stage.fixed(b"\""),
+            MapState::Absent => {
+                self.open();
+                self.stage.fixed(b"\"");
+            }
         }
-        self.out.extend_from_slice(if self.state == MapState::Empty { b"\"" } else { b",\"" });
         self.state = MapState::Filled;
-        escape(key.as_bytes(), self.out);
-        self.out.extend_from_slice(b"\":\"");
+        escape(key.as_bytes(), &mut self.stage);
+        self.stage.fixed(b"\":\"");
     }
 }
 
 impl FieldSink for JsonSink<'_> {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
-        escape(value.as_bytes(), self.out);
-        self.out.extend_from_slice(b"\"");
+        escape(value.as_bytes(), &mut self.stage);
+        self.stage.fixed(b"\"");
     }
 
     fn int(&mut self, key: &str, value: i64) {
         self.key(key);
-        self.out.extend_from_slice(Decimal::new(value).as_bytes());
-        self.out.extend_from_slice(b"\"");
+        self.stage.put(Decimal::new(value).as_bytes());
+        self.stage.fixed(b"\"");
     }
 }
 
-/// Appends the inside of a JSON string, escaped as fastjson2 does: control characters, quote and backslash.
-pub(crate) fn escape(text: &[u8], out: &mut BytesMut) {
+/// Puts the inside of a JSON string, escaped as fastjson2 does: control characters, quote and backslash.
+fn escape(text: &[u8], stage: &mut Stage<'_>) {
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    while let Some(at) = special::<true>(rest, b'"') {
         let (plain, special) = rest.split_at(at);
-        out.extend_from_slice(plain);
+        stage.put(plain);
         let Some((&byte, after)) = special.split_first() else { return };
         match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            8 => out.extend_from_slice(b"\\b"),
-            9 => out.extend_from_slice(b"\\t"),
-            10 => out.extend_from_slice(b"\\n"),
-            12 => out.extend_from_slice(b"\\f"),
-            13 => out.extend_from_slice(b"\\r"),
-            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]),
+            b'"' => stage.fixed(b"\\\""),
+            b'\\' => stage.fixed(b"\\\\"),
+            8 => stage.fixed(b"\\b"),
+            9 => stage.fixed(b"\\t"),
+            10 => stage.fixed(b"\\n"),
+            12 => stage.fixed(b"\\f"),
+            13 => stage.fixed(b"\\r"),
+            _ => stage.fixed(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]),
         }
         rest = after;
     }
-    out.extend_from_slice(rest);
+    stage.put(rest);
 }
 
 const fn hex(digit: u8) -> u8 {
     if digit < 10 { b'0'.saturating_add(digit) } else { b'a'.saturating_add(digit.saturating_sub(10)) }
+}
+
+/// Where the first quote or backslash is, or, if asked for, the first control character. Eight bytes at a time: a
+/// byte of zeros is found by what subtracting one from each byte borrows.
+#[inline]
+fn special<const CONTROL: bool>(text: &[u8], quote: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let quotes = u64::from_ne_bytes([quote; 8]);
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, tail) = text.as_chunks::<8>();
+    let mut at = 0_usize;
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        let mut found = zero(word ^ quotes) | zero(word ^ u64::from_ne_bytes([b'\\'; 8]));
+        if CONTROL {
+            found |= word.wrapping_sub(u64::from_ne_bytes([0x20; 8])) & !word & HIGH;
+        }
+        if found != 0 {
+            break;
+        }
+        at = at.saturating_add(8);
+    }
+    let rest =
+        if at == text.len().saturating_sub(tail.len()) { tail } else { text.get(at..).unwrap_or_default() };
+    let byte = |&byte: &u8| byte == quote || byte == b'\\' || CONTROL && byte < 0x20;
+    rest.iter().position(byte).map(|found| at.saturating_add(found))
 }
 
 pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
@@ -200,6 +236,7 @@ impl Raw<'_> {
 type Scanned<T> = Result<T, &'static str>;
 
 impl<'a> Scanner<'a> {
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -208,12 +245,14 @@ impl<'a> Scanner<'a> {
         self.at = self.at.saturating_add(1);
     }
 
+    #[inline]
     fn blank(&mut self) {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
             self.step();
         }
     }
 
+    #[inline]
     fn eat(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         if there {
@@ -252,6 +291,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn string(&mut self) -> Scanned<Raw<'a>> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Err("a string was expected") };
         self.step();
@@ -261,7 +301,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = whole.get(length..).unwrap_or_default();
-            let Some(found) = rest.iter().position(|&byte| byte == quote || byte == b'\\') else {
+            let Some(found) = special::<false>(rest, quote) else {
                 return Err("a string without an end");
             };
             length = length.saturating_add(found);
