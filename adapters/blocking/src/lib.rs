@@ -13,11 +13,13 @@ use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId};
 use fusee_core::time::Instant;
 use fusee_engine::{
-    Adapter, Engine, Epoch, Intake, Lease, Outlet, Parker, Pulse, Task, Wire, block_on, lost_why,
+    Adapter, Engine, Epoch, Intake, Lease, Outlet, Parker, Pulse, Seal, Task, Wire, block_on, lost_why,
+    not_tls,
 };
 
 use crate::socket::Shared;
@@ -83,11 +85,12 @@ fn tick(engine: &Engine, epoch: Epoch) {
 }
 
 fn carry(mut lease: Lease<Shared>, address: &Address) {
-    let stream = match connect(address) {
-        Ok(stream) => Arc::new(stream),
+    let (stream, seal) = match connect(lease.engine(), address) {
+        Ok((stream, seal)) => (Arc::new(stream), seal.map(Arc::new)),
         Err(why) => return lease.end(why),
     };
-    let Some(wire) = lease.connected(Shared(stream.clone())) else { return lease.end(LostWhy::Closed) };
+    let intake = Intake::new(seal.clone());
+    let Some(wire) = lease.connected(Shared(stream.clone()), seal) else { return lease.end(LostWhy::Closed) };
     let (engine, conn) = (lease.engine().clone(), lease.conn());
     // The first of the two threads to end knows why.
     let why = Arc::new(OnceLock::new());
@@ -106,7 +109,7 @@ fn carry(mut lease: Lease<Shared>, address: &Address) {
         return;
     }
     wire.write_now(&engine);
-    let ended = read(&engine, conn, &stream, &wire);
+    let ended = read(&engine, conn, &stream, &wire, intake);
     let ended = why.get_or_init(|| ended).clone();
     // Before the count of what was started is taken, so that the writer is not waited for.
     hang_up(&stream);
@@ -114,24 +117,57 @@ fn carry(mut lease: Lease<Shared>, address: &Address) {
     Waker::from(parker).wake();
 }
 
-fn connect(address: &Address) -> Result<TcpStream, LostWhy> {
+fn connect(engine: &Engine, name: &Address) -> Result<(TcpStream, Option<Seal>), LostWhy> {
     let unresolved = |error: io::Error| LostWhy::Unresolved(error.to_string().into());
-    let mut why = LostWhy::Unresolved("the name has no address".into());
-    for address in address.as_str().to_socket_addrs().map_err(unresolved)? {
-        match TcpStream::connect_timeout(&address, CONNECT).and_then(|stream| {
+    let mut why = LostWhy::Unresolved("it has no address".into());
+    for address in name.as_str().to_socket_addrs().map_err(unresolved)? {
+        let connected = TcpStream::connect_timeout(&address, CONNECT).and_then(|stream| {
             stream.set_nodelay(true)?;
             Ok(stream)
-        }) {
-            Ok(stream) => return Ok(stream),
+        });
+        match connected {
+            Ok(stream) => match engine.seal(name)? {
+                None => return Ok((stream, None)),
+                Some(seal) => match shake_hands(&seal, &stream) {
+                    Ok(()) => return Ok((stream, Some(seal))),
+                    Err(error) => why = error,
+                },
+            },
             Err(error) => why = lost_why(&error),
         }
     }
     Err(why)
 }
 
-fn read(engine: &Engine, conn: ConnId, mut stream: &TcpStream, wire: &Wire<Shared>) -> LostWhy {
-    let mut intake = Intake::default();
-    let mut chunk = [0; READ];
+fn shake_hands(seal: &Seal, mut stream: &TcpStream) -> Result<(), LostWhy> {
+    let lost = |error: io::Error| lost_why(&error);
+    stream.set_read_timeout(Some(CONNECT)).map_err(lost)?;
+    let (mut came, mut to_write) = (BytesMut::new(), BytesMut::new());
+    let mut chunk = vec![0; READ];
+    loop {
+        let over = seal.shake_hands(&mut came, &mut to_write);
+        // If it failed there may be an alert in it, which says so to the server.
+        let written = stream.write_all(&to_write).map_err(lost);
+        to_write.clear();
+        if over? {
+            written?;
+            return stream.set_read_timeout(None).map_err(lost);
+        }
+        match stream.read(&mut chunk).map_err(lost)? {
+            0 => return Err(not_tls()),
+            bytes => came.extend_from_slice(&chunk[..bytes]),
+        }
+    }
+}
+
+fn read(
+    engine: &Engine,
+    conn: ConnId,
+    mut stream: &TcpStream,
+    wire: &Wire<Shared>,
+    mut intake: Intake,
+) -> LostWhy {
+    let mut chunk = vec![0; READ];
     loop {
         let bytes = match stream.read(&mut chunk) {
             Ok(0) => return LostWhy::Eof,

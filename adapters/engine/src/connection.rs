@@ -13,6 +13,7 @@ use fusee_core::wire::{Frame, Framer};
 
 use crate::after::After;
 use crate::engine::Engine;
+use crate::tls::Seal;
 use crate::wire::{Socket, Wire};
 
 /// The duty to carry one connection. Make it before anything that may fail, such as starting a thread.
@@ -37,9 +38,9 @@ impl<S: Socket> Lease<S> {
         self
     }
 
-    /// The connection is up. `None` if nobody wants it any more.
-    pub fn connected(&mut self, socket: S) -> Option<Arc<Wire<S>>> {
-        let wire = Arc::new(Wire::new(self.conn, socket));
+    /// The connection is up, and secured if it has to be. `None` if nobody wants it any more.
+    pub fn connected(&mut self, socket: S, seal: Option<Arc<Seal>>) -> Option<Arc<Wire<S>>> {
+        let wire = Arc::new(Wire::new(self.conn, socket, seal));
         // Told before the machine knows of it, so that whatever is written from now on is counted.
         self.wire = Some(wire.clone());
         self.engine.connected(self.conn, wire.clone()).then_some(wire)
@@ -102,14 +103,27 @@ const ROOM_MIN: usize = 8 * 1024;
 /// The read side of one connection: one read, many frames, one lock.
 #[derive(Default)]
 pub struct Intake {
+    seal: Option<Arc<Seal>>,
+    /// What came and has to be opened first, if there is a seal.
+    sealed: BytesMut,
     framer: Framer,
     frames: Vec<Frame>,
     after: After,
 }
 
 impl Intake {
+    /// The read side of a connection that is secured by this session, or by none.
+    #[must_use]
+    pub fn new(seal: Option<Arc<Seal>>) -> Self {
+        Self { seal, ..Self::default() }
+    }
+
     /// Where to append what is read next.
     pub fn room(&mut self) -> &mut BytesMut {
+        if self.seal.is_some() {
+            self.sealed.reserve(ROOM);
+            return &mut self.sealed;
+        }
         let buffer = self.framer.spare(0);
         let used_up = buffer.capacity() - buffer.len() < ROOM_MIN;
         self.framer.spare(if used_up { ROOM } else { 0 })
@@ -118,6 +132,11 @@ impl Intake {
     /// Something was appended: hands whole frames to the machine. True if that made something ready on the same
     /// connection, which the caller then has to write.
     pub fn arrived(&mut self, engine: &Engine, conn: ConnId) -> Result<bool, LostWhy> {
+        let mut ready = false;
+        if let Some(seal) = &self.seal {
+            let sealed = self.sealed.len();
+            ready |= seal.open(&mut self.sealed, self.framer.spare(sealed))?;
+        }
         let cut = loop {
             match self.framer.next_frame() {
                 Ok(Some(frame)) => self.frames.push(frame),
@@ -126,7 +145,7 @@ impl Intake {
                 Err(error) => break Err(LostWhy::Protocol(error)),
             }
         };
-        let ready = !self.frames.is_empty() && engine.received(conn, &mut self.frames, &mut self.after);
+        ready |= !self.frames.is_empty() && engine.received(conn, &mut self.frames, &mut self.after);
         cut.map(|()| ready)
     }
 }

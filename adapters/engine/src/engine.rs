@@ -29,6 +29,7 @@ use crate::guarded::{Dead, Guarded, Who};
 use crate::operation::Operation;
 use crate::settings::Settings;
 use crate::slots::Look;
+use crate::tls::Seal;
 use crate::wire::Outlet;
 
 /// One client and what it needs to run. Handles keep it open ([`Handle`]), operations and connections keep it alive.
@@ -226,6 +227,14 @@ impl Engine {
             self.lock().die(Dead::RuntimeGone, &mut after);
             after.perform(self);
         }
+    }
+
+    /// A new session with that server, if connections are to be secured.
+    ///
+    /// # Errors
+    /// [`LostWhy::Tls`] when there is no name to verify.
+    pub fn seal(&self, address: &Address) -> Result<Option<Seal>, LostWhy> {
+        self.settings.tls.as_ref().map(|tls| Seal::new(tls, address)).transpose()
     }
 
     /// Who signs a request that is written now.

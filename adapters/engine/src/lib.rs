@@ -34,6 +34,11 @@ mod park;
 pub mod polled;
 mod settings;
 mod slots;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod wire;
 
 /// What the gate is made of; its model in `tests/gate.rs` puts loom's in the place of it.
@@ -48,8 +53,11 @@ pub use driver::{Driven, Driver, driven};
 pub use engine::{Engine, Handle};
 pub use epoch::Epoch;
 pub use guarded::Dead;
-pub use lost::lost_why;
+pub use lost::{lost_why, not_tls};
 pub use operation::Operation;
 pub use park::{Parker, block_on};
 pub use settings::Settings;
+pub use tls::{Seal, Tls};
+#[cfg(feature = "tls")]
+pub use tls::{TlsBuilder, TlsError};
 pub use wire::{Outlet, PollWritable, Socket, Wire};

@@ -120,6 +120,27 @@ impl Outbox {
         }
     }
 
+    /// Everything left goes through `transform` and into another outbox, where its requests count as started with the
+    /// first byte of what it became.
+    #[cfg(feature = "tls")]
+    pub(crate) fn pour_into<E>(
+        &mut self,
+        into: &mut Self,
+        transform: impl FnOnce(&mut dyn Iterator<Item = &[u8]>, &mut BytesMut) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = into.tail.len();
+        let tail = self.tail.get(self.at..).filter(|tail| !tail.is_empty());
+        let mut left = self.pieces.iter().map(|piece| &piece[..]).chain(tail);
+        transform(&mut left, &mut into.tail)?;
+        into.starts.extend(self.starts.drain(..).map(|_| into.encoded));
+        into.encoded += (into.tail.len() - before) as u64;
+        self.pieces.clear();
+        self.tail.clear();
+        self.at = 0;
+        self.written = self.encoded;
+        Ok(())
+    }
+
     /// Whether everything was written.
     pub(crate) fn is_empty(&self) -> bool {
         self.written == self.encoded

@@ -6,13 +6,13 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId};
 use fusee_core::time::Instant;
@@ -20,8 +20,12 @@ use fusee_core::time::Instant;
 use crate::adapter::{Adapter, Task, WouldStall, refuse_here};
 use crate::connection::{Intake, Lease, Pulse};
 use crate::engine::Engine;
-use crate::lost::lost_why;
+use crate::lost::{lost_why, not_tls};
+use crate::tls::Seal;
 use crate::wire::{PollWritable, Wire};
+
+/// Room for what a server says in a handshake, certificates and all.
+const HANDSHAKE_ROOM: usize = 16 * 1024;
 
 /// Reads one poll makes before it lets others run.
 const READS: usize = 16;
@@ -98,8 +102,8 @@ fn wire<R: Runtime>(
 
 async fn carry<R: Runtime>(runtime: &R, mut lease: Lease<R::Socket>, address: &Address) {
     let why = match dial(runtime, &lease, address).await {
-        Ok((mut reader, socket)) => match lease.connected(socket) {
-            Some(wire) => exchange(&lease, &mut reader, &wire).await,
+        Ok((mut reader, socket, seal)) => match lease.connected(socket, seal.clone()) {
+            Some(wire) => exchange(&lease, &mut reader, &wire, Intake::new(seal)).await,
             None => LostWhy::Closed,
         },
         Err(why) => why,
@@ -112,8 +116,8 @@ async fn dial<R: Runtime>(
     runtime: &R,
     lease: &Lease<R::Socket>,
     address: &Address,
-) -> Result<(R::Reader, R::Socket), LostWhy> {
-    let mut connect = pin!(connect(runtime, address));
+) -> Result<Connected<R>, LostWhy> {
+    let mut connect = pin!(connect(runtime, lease.engine(), address));
     poll_fn(|cx| {
         lease.engine().driven_here();
         if !lease.engine().listen(lease.conn(), cx.waker()) {
@@ -124,23 +128,66 @@ async fn dial<R: Runtime>(
     .await
 }
 
+type Connected<R> = (<R as Runtime>::Reader, <R as Runtime>::Socket, Option<Arc<Seal>>);
+
 /// Tries every address of the name in turn. The name is resolved anew each time.
-async fn connect<R: Runtime>(runtime: &R, name: &Address) -> Result<(R::Reader, R::Socket), LostWhy> {
+async fn connect<R: Runtime>(runtime: &R, engine: &Engine, name: &Address) -> Result<Connected<R>, LostWhy> {
     let unresolved = |why: &dyn fmt::Display| LostWhy::Unresolved(why.to_string().into());
     let addresses = runtime.resolve(name).await.map_err(|error| unresolved(&error))?;
     let mut why = unresolved(&"it has no address");
     for address in addresses {
         match runtime.connect(address).await {
-            Ok(connected) => return Ok(connected),
+            Ok((mut reader, socket)) => match engine.seal(name)? {
+                None => return Ok((reader, socket, None)),
+                Some(seal) => match shake_hands(&seal, &mut reader, &socket).await {
+                    Ok(()) => return Ok((reader, socket, Some(Arc::new(seal)))),
+                    Err(error) => why = error,
+                },
+            },
             Err(error) => why = lost_why(&error),
         }
     }
     Err(why)
 }
 
-async fn exchange<S: PollWritable>(lease: &Lease<S>, reader: &mut impl PollRead, wire: &Wire<S>) -> LostWhy {
+async fn shake_hands(
+    seal: &Seal,
+    reader: &mut impl PollRead,
+    socket: &impl PollWritable,
+) -> Result<(), LostWhy> {
+    let (mut came, mut to_write) = (BytesMut::new(), BytesMut::new());
+    poll_fn(|cx| {
+        loop {
+            // If this fails there may be an alert to write, which says so to the server.
+            let over = seal.shake_hands(&mut came, &mut to_write);
+            while !to_write.is_empty() {
+                match socket.try_write(&[IoSlice::new(&to_write)]) {
+                    Ok(bytes) => to_write.advance(bytes),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready!(socket.poll_writable(cx)).map_err(|error| lost_why(&error))?;
+                    }
+                    Err(error) => return Poll::Ready(over.and(Err(lost_why(&error)))),
+                }
+            }
+            if over? {
+                return Poll::Ready(Ok(()));
+            }
+            came.reserve(HANDSHAKE_ROOM);
+            if ready!(reader.poll_read(cx, &mut came)).map_err(|error| lost_why(&error))? == 0 {
+                return Poll::Ready(Err(not_tls()));
+            }
+        }
+    })
+    .await
+}
+
+async fn exchange<S: PollWritable>(
+    lease: &Lease<S>,
+    reader: &mut impl PollRead,
+    wire: &Wire<S>,
+    mut intake: Intake,
+) -> LostWhy {
     let engine = &**lease.engine();
-    let mut intake = Intake::default();
     let (mut to_write, mut let_others) = (true, true);
     let mut known = Waker::noop().clone();
     poll_fn(|cx| {

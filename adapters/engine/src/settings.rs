@@ -4,16 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::credentials::Credentials;
+use crate::tls::Tls;
 
 /// What happens to requests at the edge.
 #[derive(Clone, Default)]
 pub struct Settings {
     /// Who signs them. Default: nobody.
     pub credentials: Option<Arc<dyn Credentials>>,
+    /// How connections are secured. Default: not at all.
+    pub tls: Option<Tls>,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("signs", &self.credentials.is_some()).finish()
+        f.debug_struct("Settings")
+            .field("signs", &self.credentials.is_some())
+            .field("tls", &self.tls)
+            .finish()
     }
 }

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use crate::engine::{Engine, Supply};
 use crate::gate::Gate;
 use crate::lost::lost_why;
 use crate::outbox::Outbox;
+use crate::tls::Seal;
 
 /// What a connection's task takes at once: enough for many small frames a system call, little enough that what
 /// waits longer can still be withdrawn.
@@ -57,6 +58,7 @@ pub trait Outlet: Send + Sync {
 pub struct Wire<S> {
     conn: ConnId,
     socket: S,
+    seal: Option<Arc<Seal>>,
     gate: Gate,
     /// The task has to look for something to write. Otherwise a poll that only reads need not ask for the lock.
     called: AtomicBool,
@@ -66,7 +68,10 @@ pub struct Wire<S> {
 
 #[derive(Debug, Default)]
 struct Inside {
+    /// Frames, in the plain.
     outbox: Outbox,
+    /// Records, if the connection is secured: then only these reach the socket.
+    sealed: Outbox,
     taken: VecDeque<Outgoing>,
     /// A caller's write failed.
     failed: Option<LostWhy>,
@@ -86,9 +91,16 @@ enum Flushed {
 }
 
 impl<S: Socket> Wire<S> {
-    /// The write side of `conn`, on this socket.
-    pub fn new(conn: ConnId, socket: S) -> Self {
-        Self { conn, socket, gate: Gate::default(), called: AtomicBool::new(true), inside: Mutex::default() }
+    /// The write side of `conn`, on this socket, secured by this session if there is one.
+    pub fn new(conn: ConnId, socket: S, seal: Option<Arc<Seal>>) -> Self {
+        Self {
+            conn,
+            socket,
+            seal,
+            gate: Gate::default(),
+            called: AtomicBool::new(true),
+            inside: Mutex::default(),
+        }
     }
 
     /// The socket.
@@ -160,7 +172,7 @@ impl<S: Socket> Wire<S> {
                 Flushed::Idle => return Poll::Pending,
                 Flushed::More => {}
                 Flushed::End(why) => return Poll::Ready(why),
-                Flushed::Full => match make_room(cx, &mut inside.outbox) {
+                Flushed::Full => match make_room(cx, inside.last_stage(self.seal.is_some())) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(lost_why(&error)),
                     Poll::Pending if engine.listen(self.conn, cx.waker()) => {
@@ -181,7 +193,7 @@ impl<S: Socket> Wire<S> {
     pub fn end(&self) -> u64 {
         let mut inside = self.inside();
         inside.ended = true;
-        inside.outbox.started()
+        inside.last_stage(self.seal.is_some()).started()
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -232,12 +244,17 @@ impl Inside {
         if let Some(why) = self.failed.take() {
             return Flushed::End(why);
         }
-        if let Err(error) = self.write(&wire.socket) {
+        if let Err(error) = self.write(wire) {
             return Flushed::because(&error);
         }
         let supply = engine.outgoing(wire.conn, budget, &mut self.taken, waker);
         self.encode(engine);
-        if let Err(error) = self.write(&wire.socket) {
+        if let Some(seal) = &wire.seal
+            && let Err(why) = seal.seal(&mut self.outbox, &mut self.sealed)
+        {
+            return Flushed::End(why);
+        }
+        if let Err(error) = self.write(wire) {
             return Flushed::because(&error);
         }
         match supply {
@@ -247,11 +264,16 @@ impl Inside {
         }
     }
 
-    fn write(&mut self, socket: &impl Socket) -> io::Result<()> {
-        while !self.outbox.is_empty() {
-            self.outbox.write_to(|pieces| socket.try_write(pieces))?;
+    fn write<S: Socket>(&mut self, wire: &Wire<S>) -> io::Result<()> {
+        let outbox = self.last_stage(wire.seal.is_some());
+        while !outbox.is_empty() {
+            outbox.write_to(|pieces| wire.socket.try_write(pieces))?;
         }
         Ok(())
+    }
+
+    const fn last_stage(&mut self, is_secured: bool) -> &mut Outbox {
+        if is_secured { &mut self.sealed } else { &mut self.outbox }
     }
 
     fn encode(&mut self, engine: &Engine) {
