@@ -29,6 +29,7 @@ mod supervisor;
 pub use cluster::Cluster;
 pub use plan::{ClusterBuilder, Version};
 pub use pool::{borrow, close_shared, hand_back, shared};
+pub use ready::stretch;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

@@ -118,6 +118,10 @@ fn run(row: usize, scenario: Scenario, driver: Driver, version: Option<Version>)
         Err(RecvTimeoutError::Disconnected) => Err("its thread is gone".to_owned()),
     };
     let failed = outcome.clone().err();
+    if let Some(why) = &failed {
+        // Also at once, for a run that is cut short says nothing more.
+        eprintln!("{} on {driver}: {why}", scenario.name);
+    }
     let cell = Cell { took: begun.elapsed(), outcome };
     let broker = version.map_or("none", Version::as_str);
     TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert((row, driver, broker), cell);

@@ -13,13 +13,18 @@ use crate::raw::{Caller, code, quote_integer_keys};
 /// A broker that started before its name server listened tries again only after its whole period; nudged after this.
 const NUDGE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a start may take; longer on a machine with far more work than processors.
-pub(super) fn deadline(begun: Instant) -> Instant {
+/// How much longer things may take than on a machine of one's own: 1, up to 4 when there is far more work than
+/// processors.
+pub fn stretch() -> f64 {
     let load = fs::read_to_string("/proc/loadavg").ok();
     let load = load.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()).unwrap_or(0.0);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let stretch = (load / (2.0 * processors as f64)).clamp(1.0, 4.0);
-    begun + Duration::from_secs(90).mul_f64(stretch)
+    (load / (2.0 * processors as f64)).clamp(1.0, 4.0)
+}
+
+/// How long a start may take.
+pub(super) fn deadline(begun: Instant) -> Instant {
+    begun + Duration::from_secs(90).mul_f64(stretch())
 }
 
 /// `Err` says why the name server is not usable yet.
