@@ -290,6 +290,21 @@ impl Link {
         keys.filter_map(|key| self.calls.remove(key)).collect()
     }
 
+    /// Gives back the heartbeats that nobody took: what they say may be out of date.
+    pub(crate) fn withdraw_heartbeats(&mut self) -> Vec<Call> {
+        let calls = &self.calls;
+        let heartbeat = |key: &Key| calls.get(*key).is_some_and(|call| call.purpose == Purpose::Heartbeat);
+        let mut keys = Vec::new();
+        self.waiting.retain(|waiting| match waiting {
+            Waiting::Call(key) if heartbeat(key) => {
+                keys.push(*key);
+                false
+            }
+            Waiting::Call(_) | Waiting::Answer(..) => true,
+        });
+        keys.into_iter().filter_map(|key| self.calls.remove(key)).collect()
+    }
+
     /// Takes the link apart: every request left, in the order they were made, and whether a byte of it was written.
     pub(crate) fn into_calls(self, started: u64) -> Vec<(Call, bool)> {
         let mut taken: Vec<(u64, Key)> =

@@ -20,7 +20,7 @@ use crate::client::Output;
 use crate::error::LostWhy;
 use crate::ids::{Address, ClientId, ConnId, Ticket};
 use crate::rng::Rng;
-use crate::wire::{Fields, Frame, Header, Kind, Language, Request, Text};
+use crate::wire::{Fields, Frame, Header, Kind, Language, RawRequest, Request, Text};
 use crate::{Client, Config, Input, Instant, Lost, Outcome, Outgoing, UnixMillis, What};
 
 const BROKERS: [&str; 2] = ["a", "b"];
@@ -74,12 +74,15 @@ struct World {
     deed: u64,
     next_ticket: u64,
     done: BTreeMap<Ticket, (Instant, Outcome)>,
+    /// By when the commands end that are no sends.
+    due: BTreeMap<Ticket, Instant>,
     /// Of a hundred dials, requests or moments, so many go wrong.
     trouble: u32,
     /// How often chance had its way, by what it did: a run in which nothing goes wrong shows nothing.
     happened: BTreeMap<&'static str, u32>,
     stored: Vec<Stored>,
     ends: BTreeMap<(String, i32), i64>,
+    deadline_of_connect: Duration,
     sends: sends::Sends,
     reads: reads::Reads,
 }
@@ -102,6 +105,7 @@ impl World {
         }
         config(&mut rng, &mut settings);
         let now = Instant::from_micros(1_000_000);
+        let deadline_of_connect = settings.connect_deadline;
         let trouble = [0, 5, 20, 50][rng.below(4) as usize];
         Self {
             client: Client::new(settings, seed, now, UnixMillis(1_700_000_000_000)),
@@ -114,10 +118,12 @@ impl World {
             deed: 0,
             next_ticket: 0,
             done: BTreeMap::new(),
+            due: BTreeMap::new(),
             trouble,
             happened: BTreeMap::new(),
             stored: Vec::new(),
             ends: BTreeMap::new(),
+            deadline_of_connect,
             sends: sends::Sends::default(),
             reads: reads::Reads::default(),
         }
@@ -171,6 +177,12 @@ impl World {
                 Output::Deliver(_) | Output::Note(_) => {}
                 Output::Wait(at) => {
                     self.wait = at;
+                    let (now, done) = (self.now, &self.done);
+                    self.due.retain(|ticket, due| {
+                        let ended = done.contains_key(ticket);
+                        assert!(ended || *due > now, "S4: {ticket:?} has not ended by its deadline");
+                        !ended
+                    });
                     return self.check_sends();
                 }
             }
@@ -287,6 +299,37 @@ impl World {
         }
     }
 
+    /// Somebody asks for something that is neither a send nor reading, or a peer does.
+    fn other_step(&mut self) {
+        let (ticket, now) = (self.ticket(), self.now);
+        match self.rng.below(4) {
+            0 => {
+                self.due.insert(ticket, now + Duration::from_secs(3));
+                self.client.queues(now, &super::bench::queue("a", 0).topic, ticket);
+            }
+            1 => {
+                self.due.insert(ticket, now + self.deadline_of_connect);
+                self.client.connect(now, ticket);
+            }
+            2 => {
+                let patience = self.rng.jitter(Duration::from_secs(5));
+                self.due.insert(ticket, now + patience);
+                let to = ["a:1", "b:1", "ns0:9876", "c:1"][self.rng.below(4) as usize];
+                let request = RawRequest { code: 28, fields: Fields::default(), body: Bytes::new() };
+                let to = Address::new(to).expect("an address");
+                self.client.call(now, &to, Request::Raw(request.into()), patience, ticket);
+            }
+            _ => {
+                let conns: Vec<ConnId> = self.wires.keys().copied().collect();
+                let Some(conn) = conns.get(self.rng.below(conns.len() as u32) as usize) else { return };
+                let mut asked = frame(i32::MIN, 40, &[], Bytes::new());
+                asked.header.kind = if self.rng.below(2) == 0 { Kind::Request } else { Kind::Oneway };
+                self.client.handle(now, Input::Received(*conn, asked));
+            }
+        }
+        self.drain();
+    }
+
     /// A request was handed over.
     fn taken(&mut self, request: &Request) {
         self.sends.taken(request, &self.done);
@@ -321,7 +364,7 @@ impl World {
             self.route()
         } else if let Request::Send(send) = request {
             self.store(send)
-        } else if let Request::Heartbeat(_) | Request::Unregister(_) = request {
+        } else if let Request::Heartbeat(_) | Request::Unregister(_) | Request::Raw(_) = request {
             (0, Vec::new(), Bytes::new())
         } else {
             self.read(peer.as_deref(), request)

@@ -445,3 +445,31 @@ fn a_topic_nobody_uses_is_left_alone_until_somebody_does() {
     bench.store(conn, opaque, 0);
     assert!(bench.request_of(|r| matches!(r, Request::Route(_))).is_some(), "and asked for again");
 }
+
+#[test]
+fn a_broker_that_comes_up_late_hears_nothing_of_a_group_that_was_left_meanwhile() {
+    let mut bench = Bench::new();
+    let ticket = bench.ticket();
+    bench.client.queues(bench.now, &queue("a", 0).topic, ticket);
+    bench.drain();
+    bench.answer_route(&["a"]);
+    (bench.auto_dial, bench.answers_heartbeats) = (false, false);
+    let producer = bench.producer();
+    let other = bench.client.open_producer(bench.now, Group::new("other").expect("a group")).expect("opens");
+    bench.client.producer(producer).close(bench.now);
+    bench.drain();
+    let (conn, address) = bench.dials.remove(0);
+    bench.conns.insert(conn, address);
+    bench.handle(Input::Connected(conn));
+    let groups: alloc::vec::Vec<_> = bench
+        .taken
+        .drain(..)
+        .filter_map(|(_, outgoing)| match outgoing.what {
+            crate::What::Call(Request::Heartbeat(heartbeat)) => Some(heartbeat.producers),
+            crate::What::Call(_) | crate::What::Answer(_) => None,
+        })
+        .collect();
+    assert_eq!(groups, [[Group::new("other").expect("a group")]], "one heartbeat, of the group that is left");
+    bench.client.producer(other).close(bench.now);
+    bench.drain();
+}

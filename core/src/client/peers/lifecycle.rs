@@ -116,6 +116,9 @@ impl Cx {
         (peer.state, peer.since) = (State::Up(conn), self.now);
         peer.ups += 1;
         self.timers.disarm(&mut peer.timer);
+        for mut call in peer.link.withdraw_heartbeats() {
+            self.timers.disarm(&mut call.timer); // the client makes a fresh one now
+        }
         let ConnectionConfig { idle_close, life_max, .. } = self.config.connections;
         if let Some(look) = idle_close.into_iter().chain(life_max).min() {
             let at = self.now + look.max(limits::PERIOD_MIN);

@@ -369,7 +369,7 @@ fn run(seed: u64) -> (u32, u32, BTreeMap<&'static str, u32>) {
 fn what_is_committed_was_taken_and_everything_is_read_in_the_end() {
     let (mut takes, mut updates) = (0, 0);
     let mut happened: BTreeMap<&'static str, u32> = BTreeMap::new();
-    for seed in seeds(120) {
+    for seed in seeds(40) {
         let (some, commits, what) = with_seed(seed, run);
         (takes, updates) = (takes + some, updates + commits);
         for (what, times) in what {
