@@ -92,8 +92,8 @@ impl Client {
     /// Closes the client: refuses new work, waits up to 10 s for the sends under way, commits what consumers with
     /// automatic commits have read, leaves all groups and hangs up.
     ///
-    /// Starts on the call; dropping the `Pending` only loses the [`Report`]. Closing again, or on another clone, waits
-    /// for the same end.
+    /// Starts on the call. Dropping the `Pending` loses the [`Report`]; if it was the last that held the client, what is
+    /// still under way ends at once. Closing again, or on another clone, waits for the same end.
     ///
     /// # Errors
     /// [`CloseError::RuntimeGone`] when the runtime ended before.

@@ -209,6 +209,8 @@ impl fmt::Debug for LitePull {
 
 fn committed(end: Result<Outcome, Dead>) -> Result<(), CommitError> {
     match end {
+        // A consumer that is gone has no queue that could fail.
+        Ok(Outcome::Committed(Err(error))) if error.failed.is_empty() => Err(CommitError::Closed),
         Ok(Outcome::Committed(result)) => result.map_err(CommitError::Failed),
         // The machine answers with nothing else.
         Ok(_) | Err(_) => Err(CommitError::Closed),

@@ -6,14 +6,30 @@ use std::time::{Duration, SystemTime};
 
 use fusee::error::SendFailure as Failure;
 use fusee::{
-    Client, ClientBuilder, CommitError, ConfigError, ConnectError, Error, IllegalMessage, Message, OpenError,
-    PollError, Position, Producer, Received, Result, Retry, Runtime, SeekError, SendError, StartError,
-    StartFrom, Stored, rt,
+    Client, ClientBuilder, CommitError, ConfigError, ConnectError, Error, IllegalMessage, LitePull, Message,
+    OpenError, Pending, PollError, Position, Producer, Receipt, Received, Result, Retry, Runtime, SeekError,
+    SendError, StartError, StartFrom, Stored, rt,
 };
 use fusee_sim::{Cluster, Code, Op};
 
 const SOON: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(20);
+
+/// Handles go anywhere, and what is passed around on every send is small.
+const _: () = {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    const fn sent<T: Send + 'static>() {}
+    shared::<Client>();
+    shared::<Producer>();
+    shared::<Message>();
+    shared::<Received>();
+    shared::<Error>();
+    sent::<LitePull>();
+    sent::<Pending<Receipt, SendError>>();
+    sent::<Pending<Client, ConnectError>>();
+    assert!(size_of::<SendError>() <= 64);
+    assert!(size_of::<Error>() <= 96);
+};
 
 fn cluster() -> Cluster {
     Cluster::builder().topic("orders", 4).start()
