@@ -102,6 +102,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod assign;
 pub mod client;
 mod consumer;
 mod cx;

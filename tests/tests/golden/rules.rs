@@ -1,6 +1,7 @@
 //! Rules of the client that are pure functions: hashes, names, subscriptions, handles, tables of constants.
 
-use fusee_core::ids::{BrokerName, Group, Topic};
+use fusee_core::assign::{Strategy, java_order, nearby, ring_hash};
+use fusee_core::ids::{BrokerName, Group, Queue, Topic};
 use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
 use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets, RetryMark};
 use fusee_core::wire::rpc::send::RecallHandle;
@@ -198,5 +199,75 @@ pub(crate) fn table(vector: &Vector) -> Checked {
             return Err(format!("{code} is {ours} here and {name} in Java"));
         }
     }
+    Ok(Verdict::Checked)
+}
+
+fn queue_of(value: &Value) -> Result<Queue, String> {
+    let number = value[2].as_i64().and_then(|number| i32::try_from(number).ok()).ok_or("no number")?;
+    let topic = Topic::new(value[0].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+    let broker = BrokerName::new(value[1].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+    Ok(Queue { topic, broker, queue: number })
+}
+
+fn queues_of(value: &Value) -> Result<Vec<Queue>, String> {
+    value.as_array().into_iter().flatten().map(queue_of).collect()
+}
+
+pub(crate) fn allocate(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let texts = |name: &str| {
+        input[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>()
+    };
+    let (members, rooms) = (texts("consumers"), texts("consumerRooms"));
+    let queues = queues_of(&input["queues"])?;
+    let nodes = input["virtualNodes"].as_u64().and_then(|nodes| u32::try_from(nodes).ok()).unwrap_or(10);
+    let strategy = match input["strategy"].as_str() {
+        Some("AVG") => Some(Strategy::Average),
+        Some("AVG_BY_CIRCLE") => Some(Strategy::Circle),
+        Some("CONSISTENT_HASH") => Some(Strategy::ConsistentHash { virtual_nodes: nodes }),
+        Some("MACHINE_ROOM") => Some(Strategy::MachineRoom { rooms: &rooms }),
+        Some("MACHINE_ROOM_NEARBY-AVG") => None,
+        other => return Ok(Verdict::NotCovered(format!("the strategy {other:?}"))),
+    };
+    if vector.java_refused() {
+        return Ok(Verdict::NotCovered("lists that Java refuses to share out".to_owned()));
+    }
+    for member in &members {
+        let ours = match &strategy {
+            Some(strategy) => strategy.assign(&queues, &members, member),
+            None => {
+                let near = nearby(
+                    &queues,
+                    &members,
+                    member,
+                    |queue| queue.broker.as_str().split('-').next(),
+                    |member| member.split('-').next(),
+                );
+                near.ok_or("a room is not known")?
+            }
+        };
+        let mut java = queues_of(&out[*member])?;
+        let mut ours = ours;
+        if strategy.is_none() {
+            // Java walks its rooms in hash order.
+            java.sort();
+            ours.sort();
+        }
+        same(member, ours, java)?;
+    }
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn ring(vector: &Vector) -> Checked {
+    let string = text(&vector.input()["text"]).ok_or("no text")?;
+    same("hash", Some(u64::from(ring_hash(&string))), vector.output().as_u64())?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn sorted_ids(vector: &Vector) -> Checked {
+    let list = |value: &Value| value.as_array().into_iter().flatten().filter_map(text).collect::<Vec<_>>();
+    let mut ours = list(vector.input());
+    ours.sort_by(|a, b| java_order(a, b));
+    same("order", ours, list(vector.output()))?;
     Ok(Verdict::Checked)
 }
