@@ -323,8 +323,8 @@ impl World {
         self.note(What::Lost, at, u64::try_from(link).unwrap_or(0), u64::from(connected));
         let failures = self.clients[at].failures.entry(server).or_default();
         *failures += 1;
-        // 50 ms doubling to 2 s, whatever the jitter draws.
-        let most = (50_000_u64 << (*failures - 1).min(10)).min(2_000_000);
+        // 50 ms doubling to 2 s, whatever the jitter draws; one doubling more, for a failure only the core counts.
+        let most = (50_000_u64 << (*failures).min(10)).min(2_000_000);
         let until = self.now + most + 1;
         self.poke(at, Input::Lost(conn, Lost { why, started }));
         let address = self.servers[server].address.to_string();
@@ -586,7 +586,10 @@ impl World {
                     );
                     if response && let Some(asked) = self.links[link].live.remove(&opaque) {
                         let server = self.links[link].server;
-                        self.clients[at].failures.insert(server, 0);
+                        // A reply that is waited for; of a late one the core makes nothing.
+                        if asked.at + 300_000 > self.now {
+                            self.clients[at].failures.insert(server, 0);
+                        }
                         self.links[link].told_to_go |= code == 1500;
                         if let Some(key) = asked.key {
                             self.checks.replied(key, code, self.now);
