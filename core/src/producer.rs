@@ -4,8 +4,10 @@
 //! - Sends are admitted in call order up to a bound; past it whoever waits for room gets it in the order of asking.
 //! - A send ends once: stored (with the broker's receipt), not stored (provably), or unknown.
 //! - At most one attempt is under way; at most `attempts` ever reach the wire; none follows the end.
-//! - A retry goes to another broker if there is one, at once; to the same one only after a pause.
-//! - An attempt is given up early only while another broker exists and its connection shows no life at all.
+//! - A retry goes to another broker if there is one, at once; to the same one only after a pause. A broker that refused
+//!   is better than one that cannot be reached.
+//! - An attempt is given up early only while its connection shows no life at all and another broker exists; if that
+//!   connection is up, one that can be reached.
 //!
 //! Sources: Java `DefaultMQProducerImpl#sendDefaultImpl` (retry codes, avoidance of the last broker); what Java does
 //! with the deadline is not followed: there one dead broker eats it all.
@@ -179,8 +181,7 @@ impl Producers {
             let topic = cx.directory.topic_name(sending.topic).clone();
             return self.unroutable(cx, id, SendError::NoRoute(RouteError::NoQueue(topic, "writable")));
         };
-        let has_other =
-            matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, queue.broker);
+        let has_other = select::has_other(cx, sending.topic, &sending.to, queue.broker);
         let request = request(cx, sending, queue);
         let peer = cx.lane(peer, queue.queue);
         let call = cx.call(peer, Purpose::Send(id), request, None, false);
@@ -194,6 +195,7 @@ impl Producers {
     /// Ends a send for which there is no queue. What earlier attempts left in doubt stays so.
     fn unroutable(&mut self, cx: &mut Cx, id: SendId, error: SendError) {
         let Some(sending) = self.sends.get_mut(id.0) else { return };
+        cx.wanted.push((sending.topic, true)); // it may have changed
         if sending.attempts == 0 {
             return self.end(cx, id, Err(error));
         }
@@ -265,9 +267,14 @@ impl Producers {
         match sending.step {
             Step::Routing => self.arm(cx, id),
             Step::Pausing { .. } => self.attempt(cx, id),
-            Step::Flying { call, since, ref mut patience, .. } => {
+            Step::Flying { call, broker, since, ref mut patience } => {
                 if cx.peers.is_same_link(call) && cx.peers.heard_at(call.peer) > since {
                     *patience = None; // it is alive, only slow
+                    return self.arm(cx, id);
+                }
+                let up = cx.conn_up(call.peer).is_some();
+                if up && !select::has_reachable_other(cx, sending.topic, &sending.to, broker) {
+                    *patience = Some(cx.now + limits::SEND_PATIENCE_MIN); // nobody is better at the moment
                     return self.arm(cx, id);
                 }
                 let fate = cx.forget(call);
@@ -299,8 +306,9 @@ impl Producers {
         if !worth_it || spent {
             return self.give_up(cx, id, by_refusal || !worth_it);
         }
-        let has_other = matches!(sending.to, Choice::Any) && select::has_other(cx, sending.topic, broker);
-        if has_other || !sent {
+        // Who refuses is there at least: only another one that can be reached is better.
+        let better = if by_refusal { select::has_reachable_other } else { select::has_other };
+        if better(cx, sending.topic, &sending.to, broker) || !sent {
             // Not sent: the connection's own back-off is the pause.
             return self.attempt(cx, id);
         }

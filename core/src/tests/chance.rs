@@ -252,8 +252,13 @@ impl World {
     /// One thing of all that could happen to the connections does.
     fn connections_step(&mut self) {
         let conns: Vec<ConnId> = self.wires.keys().copied().collect();
-        let Some(conn) = conns.get(self.rng.below(conns.len() as u32) as usize).copied() else { return };
-        let line = self.wires[&conn].line;
+        if let Some(conn) = conns.get(self.rng.below(conns.len() as u32) as usize) {
+            self.connection_step(*conn);
+        }
+    }
+
+    fn connection_step(&mut self, conn: ConnId) {
+        let Some(line) = self.wires.get(&conn).map(|wire| wire.line) else { return };
         match line {
             Line::Dialing => {
                 if self.wrong("refused") {
@@ -342,6 +347,7 @@ impl World {
         let Some(outgoing) = wire.unwritten.pop_front() else { return };
         let What::Call(request) = outgoing.what else { return };
         wire.started += 1;
+        self.sends.started(&request);
         let slow = if self.wrong("slow") { millis(6000) } else { millis(20) };
         if !self.wrong("dropped by the peer") {
             self.later(slow, Deed::Execute(conn, outgoing.opaque, request));
@@ -352,8 +358,11 @@ impl World {
         // Half of a frame may have got out: it counts as started, and the peer does nothing with it.
         let half = self.rng.below(2) == 0;
         let wire = self.wires.remove(&conn).expect("there");
-        let next_is_call = matches!(wire.unwritten.front(), Some(Outgoing { what: What::Call(_), .. }));
-        let started = wire.started + u64::from(half && next_is_call);
+        let mut started = wire.started;
+        if let Some(Outgoing { what: What::Call(request), .. }) = wire.unwritten.front().filter(|_| half) {
+            started += 1;
+            self.sends.started(request);
+        }
         self.handle(Input::Lost(conn, Lost { why, started }));
     }
 
@@ -397,8 +406,12 @@ impl World {
             if self.now >= end {
                 return;
             }
-            for _ in 0..8 {
-                self.connections_step();
+            // A dial, what it makes ready, and what that writes, before time passes.
+            for _ in 0..4 {
+                let conns: Vec<ConnId> = self.wires.keys().copied().collect();
+                for conn in conns {
+                    self.connection_step(conn);
+                }
             }
             self.sleep(end.since(self.now).min(millis(500)));
         }

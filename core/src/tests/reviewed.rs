@@ -473,3 +473,74 @@ fn a_broker_that_comes_up_late_hears_nothing_of_a_group_that_was_left_meanwhile(
     bench.client.producer(other).close(bench.now);
     bench.drain();
 }
+
+/// A bench whose send goes to broker a, while nobody listens at b.
+fn beside_a_dead_broker() -> (Bench, crate::ids::ProducerId) {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    bench.auto_dial = false;
+    bench.send(producer);
+    for _ in 0..100 {
+        for (conn, address) in core::mem::take(&mut bench.dials) {
+            if address.as_str() == "b:1" {
+                bench.lose(conn, LostWhy::Refused, 0);
+            } else {
+                bench.conns.insert(conn, address);
+                bench.handle(Input::Connected(conn));
+            }
+        }
+        if bench.conns.len() == 1
+            && bench.taken.iter().any(|(_, o)| matches!(&o.what, crate::What::Call(Request::Route(_))))
+        {
+            bench.answer_route(&["a", "b"]);
+        }
+        if let Some((conn, opaque, _)) = bench.request_of(|r| matches!(r, Request::Send(_))) {
+            bench.store(conn, opaque, 0);
+            bench.send(producer); // until both were tried
+        }
+        bench.pass(Duration::from_millis(1));
+    }
+    while let Some((conn, opaque, _)) = bench.request_of(|r| matches!(r, Request::Send(_))) {
+        bench.store(conn, opaque, 0);
+    }
+    bench.pass(Duration::from_secs(3));
+    (bench, producer)
+}
+
+#[test]
+fn a_slow_broker_is_waited_for_when_the_other_is_known_to_be_dead() {
+    let (mut bench, producer) = beside_a_dead_broker();
+    let send = bench.send(producer);
+    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the living one");
+    bench.pass(Duration::from_millis(2500));
+    bench.store(conn, opaque, 1);
+    assert!(bench.sent(send).is_ok(), "{:?}", bench.sent(send));
+}
+
+#[test]
+fn a_busy_broker_is_asked_again_when_the_other_is_known_to_be_dead() {
+    let (mut bench, producer) = beside_a_dead_broker();
+    let send = bench.send(producer);
+    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the living one");
+    bench.reply(conn, opaque, 2, &[], "");
+    bench.pass(Duration::from_millis(150));
+    let (again, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the same one");
+    assert_eq!(again, conn);
+    bench.store(again, opaque, 1);
+    assert!(bench.sent(send).is_ok());
+}
+
+#[test]
+fn a_route_without_a_queue_is_asked_for_again_when_a_send_needs_one() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let send = bench.send(producer);
+    answer_routes(&mut bench, &route(&["a"], 4));
+    assert!(bench.sent(send).is_err());
+    bench.send(producer);
+    answer_routes(&mut bench, &route(&["a"], 6));
+    let send = bench.send(producer);
+    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("now there is one");
+    bench.store(conn, opaque, 0);
+    assert!(bench.sent(send).is_ok());
+}

@@ -24,6 +24,8 @@ pub(super) struct Sends {
     deadline: Duration,
     /// Admitted: by when they end, and the copies that were handed over.
     admitted: BTreeMap<Ticket, (Instant, u32)>,
+    /// The copies of which a byte was written.
+    started: BTreeMap<Ticket, u32>,
     /// Tickets whose end nobody has looked at.
     open: Vec<Ticket>,
     /// Waits for room, and what was asked for.
@@ -37,6 +39,16 @@ impl Sends {
         assert!(!done.contains_key(&ticket), "S3: {ticket:?} is handed over after its end");
         let (_, copies) = self.admitted.get_mut(&ticket).expect("what is sent was admitted");
         *copies += 1;
+    }
+}
+
+impl Sends {
+    /// A byte of a request was written.
+    pub(super) fn started(&mut self, request: &Request) {
+        let Request::Send(send) = request else { return };
+        let started = self.started.entry(Ticket(token(&send.body))).or_default();
+        *started += 1;
+        assert!(*started <= self.attempts, "S3: more attempts reach the wire than there may be");
     }
 }
 
