@@ -587,8 +587,12 @@ impl World {
                     if response && let Some(asked) = self.links[link].live.remove(&opaque) {
                         let server = self.links[link].server;
                         // A reply that is waited for; of a late one the core makes nothing.
-                        if asked.at + 300_000 > self.now {
-                            self.clients[at].failures.insert(server, 0);
+                        let failures = self.clients[at].failures.entry(server).or_default();
+                        if code == 1500 {
+                            // No sign that the server serves: the next attempt waits as after a failure.
+                            *failures += u32::from(!self.links[link].told_to_go);
+                        } else if asked.at + 300_000 > self.now {
+                            *failures = 0;
                         }
                         self.links[link].told_to_go |= code == 1500;
                         if let Some(key) = asked.key {
