@@ -18,6 +18,7 @@
 //! - The jar cache is complete or absent, never half filled (`jars`).
 
 pub mod accounts;
+pub mod certificates;
 mod cluster;
 mod jars;
 mod plan;
@@ -27,7 +28,7 @@ mod ready;
 mod supervisor;
 
 pub use cluster::Cluster;
-pub use plan::{ClusterBuilder, Version};
+pub use plan::{ClusterBuilder, Secured, Version};
 pub use pool::{borrow, close_shared, hand_back, shared};
 pub use ready::stretch;
 

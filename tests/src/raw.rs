@@ -8,15 +8,18 @@ mod json;
 mod packet;
 mod scan;
 mod sign;
+mod tls;
 
 pub use json::quote_integer_keys;
 pub use packet::Packet;
 pub use scan::{Master, Stored, decode_messages};
 pub use sign::Keys;
+pub use tls::accept_any;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -91,6 +94,8 @@ impl Reply {
 pub struct Caller {
     /// Signs every request.
     pub keys: Option<Keys>,
+    /// Speaks TLS.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Caller {
@@ -103,6 +108,10 @@ impl Caller {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(patience))?;
                     stream.set_write_timeout(Some(patience))?;
+                    let stream: Box<dyn Stream> = match &self.tls {
+                        None => Box::new(stream),
+                        Some(config) => Box::new(tls::secure(stream, target.ip(), config)?),
+                    };
                     return Ok(Connection { stream, opaque: 0, keys: self.keys.clone() });
                 }
                 Err(error) => last = error,
@@ -144,10 +153,14 @@ impl Caller {
     }
 }
 
+trait Stream: Read + Write + Send + std::fmt::Debug {}
+
+impl<T: Read + Write + Send + std::fmt::Debug> Stream for T {}
+
 /// One connection, one request at a time.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     opaque: i32,
     keys: Option<Keys>,
 }

@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fusee_tests::broker::{Cluster, StartError, Version, wanted};
-use fusee_tests::raw::{Connection, code};
+use fusee_tests::broker::certificates::Flavour;
+use fusee_tests::broker::{Cluster, Secured, StartError, Version, wanted};
+use fusee_tests::raw::{Caller, Connection, code};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -74,6 +75,24 @@ fn clusters_in_parallel_do_not_meet() {
     let [one, two] = &started;
     one.create_topic("only-here", 1).expect("create topic");
     assert!(two.scan("only-here").is_err(), "the other cluster must not know the topic");
+}
+
+#[test]
+fn secured_servers_are_usable_and_refuse_plain_callers() {
+    if !wanted("secured_servers_are_usable_and_refuse_plain_callers") {
+        return;
+    }
+    for version in Version::ALL {
+        let secured = Secured { enforcing: true, mutual: true, flavour: Flavour::Good };
+        let cluster = Cluster::builder(version).secured(secured).acl().start().expect("start");
+        cluster.create_topic("secured", 1).expect("create topic");
+        cluster.caller().send(&cluster.broker_addr(0), "secured", 0, "", b"sealed").expect("send");
+        until(|| (cluster.scan("secured").expect("scan").len() == 1).then_some(()));
+        let plain = Caller { tls: None, ..cluster.caller().clone() };
+        assert!(plain.send(&cluster.broker_addr(0), "secured", 0, "", b"plain").is_err(), "{version}");
+        let unsigned = Caller { keys: None, ..cluster.caller().clone() };
+        assert!(unsigned.send(&cluster.broker_addr(0), "secured", 0, "", b"unsigned").is_err(), "{version}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::ports::Ports;
 use super::ready::{self, Progress};
 use super::supervisor::{Pid, Supervisor};
 use super::{StartError, accounts};
-use crate::raw::{Caller, Stored, code};
+use crate::raw::{self, Caller, Stored, code};
 
 /// How often a start is tried: another process may take a port between our check and the server's bind.
 const ATTEMPTS: usize = 3;
@@ -99,7 +99,10 @@ impl Cluster {
         let cluster = Self {
             builder: builder.clone(),
             jars: jars.clone(),
-            caller: Caller { keys: builder.acl.then(accounts::admin) },
+            caller: Caller {
+                keys: builder.acl.then(accounts::admin),
+                tls: builder.secured.map(|_| raw::accept_any()),
+            },
             servers: servers.map(|(role, port)| Running { role, port, pid: Mutex::new(None) }).collect(),
             supervisor: Supervisor::start(directory()).map_err(StartError::io("start the supervisor"))?,
             _ports: ports,

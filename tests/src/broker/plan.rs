@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::certificates::{Authority, Flavour};
 use super::jars::Jars;
 use super::{Cluster, StartError, accounts};
 
@@ -39,6 +40,17 @@ impl fmt::Display for Version {
     }
 }
 
+/// How servers speak TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Secured {
+    /// Whether plain connections are refused (enforcing), or served as well (permissive).
+    pub enforcing: bool,
+    /// Whether clients need a certificate.
+    pub mutual: bool,
+    /// What is odd about the servers' certificates.
+    pub flavour: Flavour,
+}
+
 /// The description of a cluster. Equal descriptions may share one cluster ([`super::shared`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClusterBuilder {
@@ -48,6 +60,7 @@ pub struct ClusterBuilder {
     pub(super) auto_create: bool,
     pub(super) throughput: bool,
     pub(super) acl: bool,
+    pub(super) secured: Option<Secured>,
     pub(super) set: BTreeMap<String, String>,
 }
 
@@ -60,6 +73,7 @@ impl ClusterBuilder {
             auto_create: true,
             throughput: false,
             acl: false,
+            secured: None,
             set: BTreeMap::new(),
         }
     }
@@ -93,6 +107,12 @@ impl ClusterBuilder {
     /// Brokers that ask for signed requests: ACL 1.0 on the 4.9 line, 2.0 on the 5.x line; see [`super::accounts`].
     pub fn acl(mut self) -> Self {
         self.acl = true;
+        self
+    }
+
+    /// Servers that speak TLS, signed by [`Authority::ours`].
+    pub fn secured(mut self, secured: Secured) -> Self {
+        self.secured = Some(secured);
         self
     }
 
@@ -159,6 +179,13 @@ impl Server<'_> {
         if self.builder.acl && self.builder.version == Version::V4_9_4 {
             fs::write(conf.join("plain_acl.yml"), accounts::plain_acl())?;
         }
+        if let Some(secured) = self.builder.secured {
+            let authority = Authority::ours();
+            let server = authority.server(secured.flavour);
+            fs::write(home.join("authority.pem"), authority.certificate())?;
+            fs::write(home.join("server.pem"), server.certificate)?;
+            fs::write(home.join("server.key"), server.key)?;
+        }
         fs::write(home.join("run"), self.script(home, jars))
     }
 
@@ -213,6 +240,30 @@ impl Server<'_> {
         all
     }
 
+    fn tls_flags(&self, secured: Secured, home: &Path) -> Vec<String> {
+        let file = |name: &str| home.join(name).display().to_string();
+        let (mode, client) = (
+            if secured.enforcing { "enforcing" } else { "permissive" },
+            if secured.mutual { "require" } else { "none" },
+        );
+        vec![
+            "-Dtls.test.mode.enable=false".to_owned(),
+            "-Dtls.config.file=none".to_owned(),
+            format!("-Dtls.server.mode={mode}"),
+            format!("-Dtls.server.keyPath={}", file("server.key")),
+            format!("-Dtls.server.certPath={}", file("server.pem")),
+            format!("-Dtls.server.trustCertPath={}", file("authority.pem")),
+            format!("-Dtls.server.authClient={}", secured.mutual),
+            format!("-Dtls.server.need.client.auth={client}"),
+            // Brokers are clients of name servers. Java verifies no host name, so odd certificates do not stop them;
+            // expired ones would.
+            format!("-Dtls.client.trustCertPath={}", file("authority.pem")),
+            format!("-Dtls.client.authServer={}", secured.flavour != Flavour::Expired),
+            format!("-Dtls.client.keyPath={}", file("server.key")),
+            format!("-Dtls.client.certPath={}", file("server.pem")),
+        ]
+    }
+
     fn script(&self, home: &Path, jars: &Jars) -> String {
         let path = |name: &str| home.join(name).display().to_string();
         let mut java: Vec<String> = vec![jars.java.display().to_string()];
@@ -233,10 +284,13 @@ impl Server<'_> {
             // The properties stop at 95 %; these are the limits the broker does not read from its configuration.
             "-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
             "-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.98",
-            // The default makes an RSA key at each start: 1.5 s of processor time.
-            "-Dtls.server.mode=disabled",
         ] {
             arg(flag);
+        }
+        match self.builder.secured {
+            // The default makes an RSA key at each start: 1.5 s of processor time.
+            None => arg("-Dtls.server.mode=disabled"),
+            Some(secured) => self.tls_flags(secured, home).iter().for_each(|flag| arg(flag)),
         }
         let broker = matches!(self.role, Role::Broker(_));
         let memory: &[&str] = match (broker, self.builder.throughput) {
