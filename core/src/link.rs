@@ -81,6 +81,15 @@ enum Waiting {
     Answer(i32, Answer),
 }
 
+impl Waiting {
+    fn call(self) -> Option<Key> {
+        match self {
+            Self::Call(key) => Some(key),
+            Self::Answer(..) => None,
+        }
+    }
+}
+
 /// One taken request, by its opaque.
 #[derive(Clone, Copy, Debug)]
 enum Flying {
@@ -126,7 +135,10 @@ pub(crate) enum Heard {
 pub(crate) struct Link {
     calls: Slab<Call>,
     flying: Slab<Flying>,
+    /// What goes first.
     waiting: VecDeque<Waiting>,
+    /// Sends, which wait while too much is in flight: a heartbeat or a commit must not wait with them.
+    sends: VecDeque<Key>,
     taken: u64,
     held: usize,
     forgotten: usize,
@@ -148,6 +160,7 @@ impl Link {
             calls: Slab::default(),
             flying: Slab::default(),
             waiting: VecDeque::new(),
+            sends: VecDeque::new(),
             taken: 0,
             held: 0,
             forgotten: 0,
@@ -163,7 +176,11 @@ impl Link {
     pub(crate) fn call(&mut self, purpose: Purpose, request: Request, held: bool) -> Key {
         let call = Call { purpose, timer: None, request: Some(request), taken: None, held };
         let key = self.calls.insert(call);
-        self.waiting.push_back(Waiting::Call(key));
+        if matches!(purpose, Purpose::Send(_)) {
+            self.sends.push_back(key);
+        } else {
+            self.waiting.push_back(Waiting::Call(key));
+        }
         key
     }
 
@@ -188,17 +205,7 @@ impl Link {
     }
 
     fn may_take(&self) -> bool {
-        !self.waiting.is_empty() && (self.in_flight() < self.bound || self.first_is_not_a_send())
-    }
-
-    fn first_is_not_a_send(&self) -> bool {
-        match self.waiting.front() {
-            Some(Waiting::Call(key)) => {
-                !self.calls.get(*key).is_some_and(|call| matches!(call.purpose, Purpose::Send(_)))
-            }
-            Some(Waiting::Answer(..)) => true,
-            None => false,
-        }
+        !self.waiting.is_empty() || (!self.sends.is_empty() && self.in_flight() < self.bound)
     }
 
     /// Hands over what waits, about `budget` bytes of it, to be written in this order.
@@ -206,7 +213,8 @@ impl Link {
         self.told_ready = false;
         while budget > 0 && self.may_take() && self.flying.len() < SHORT_MAX {
             let dialect = self.dialect.unwrap_or(Dialect::Json);
-            let outgoing = match self.waiting.pop_front() {
+            let next = self.waiting.pop_front().or_else(|| self.sends.pop_front().map(Waiting::Call));
+            let outgoing = match next {
                 None => return,
                 Some(Waiting::Answer(opaque, answer)) => {
                     Outgoing { opaque, dialect, what: What::Answer(answer) }
@@ -260,10 +268,12 @@ impl Link {
         let fate = match call.taken {
             None => {
                 // Nobody may take for a long time; what was given up must not pile up meanwhile.
-                while let Some(Waiting::Call(first)) = self.waiting.front()
-                    && self.calls.get(*first).is_none()
+                while matches!(self.waiting.front(), Some(Waiting::Call(key)) if self.calls.get(*key).is_none())
                 {
                     self.waiting.pop_front();
+                }
+                while self.sends.front().is_some_and(|key| self.calls.get(*key).is_none()) {
+                    self.sends.pop_front();
                 }
                 Fate::Unsent
             }
@@ -283,10 +293,7 @@ impl Link {
     /// asked is going away.
     pub(crate) fn withdraw(&mut self) -> Vec<Call> {
         let waiting = core::mem::take(&mut self.waiting);
-        let keys = waiting.into_iter().filter_map(|waiting| match waiting {
-            Waiting::Call(key) => Some(key),
-            Waiting::Answer(..) => None,
-        });
+        let keys = waiting.into_iter().filter_map(Waiting::call).chain(core::mem::take(&mut self.sends));
         keys.filter_map(|key| self.calls.remove(key)).collect()
     }
 
@@ -310,14 +317,11 @@ impl Link {
         let mut taken: Vec<(u64, Key)> =
             self.calls.iter().filter_map(|(key, call)| Some((call.taken?.0, key))).collect();
         taken.sort_unstable();
-        let waiting = self.waiting.into_iter().filter_map(|waiting| match waiting {
-            Waiting::Call(key) => Some((u64::MAX, key)),
-            Waiting::Answer(..) => None,
-        });
+        let waiting = self.waiting.into_iter().filter_map(Waiting::call).chain(self.sends);
         let mut calls = self.calls;
         taken
             .into_iter()
-            .chain(waiting)
+            .chain(waiting.map(|key| (u64::MAX, key)))
             .filter_map(|(sequence, key)| Some((calls.remove(key)?, sequence < started)))
             .collect()
     }
@@ -334,7 +338,7 @@ impl Link {
 
     /// Whether what waits is the only thing this connection has to do.
     pub(crate) fn is_lone(&self) -> bool {
-        self.in_flight() == 0 && self.waiting.len() == 1
+        self.in_flight() == 0 && self.waiting() == 1
     }
 
     /// When a frame last came.
@@ -344,12 +348,12 @@ impl Link {
 
     /// Requests that wait to be taken, about.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.sends.len()
     }
 
     /// Nothing is left to do or to wait for.
     pub(crate) fn is_idle(&self) -> bool {
-        self.calls.len() == 0 && self.waiting.is_empty()
+        self.calls.len() == 0 && self.waiting() == 0
     }
 
     pub(crate) fn check(&self) {
@@ -373,7 +377,7 @@ impl Link {
             }
         }
         assert_eq!(taken, flying_calls, "every opaque of a request finds it");
-        assert!(self.waiting.len() >= waiting, "what is not taken waits");
+        assert!(self.waiting() >= waiting, "what is not taken waits");
         assert_eq!(self.held, held, "held pulls are counted");
         assert_eq!(self.flying.len(), taken + self.forgotten, "requests given up are counted");
     }

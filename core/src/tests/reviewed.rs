@@ -544,3 +544,32 @@ fn a_route_without_a_queue_is_asked_for_again_when_a_send_needs_one() {
     bench.store(conn, opaque, 0);
     assert!(bench.sent(send).is_ok());
 }
+
+#[test]
+fn a_heartbeat_does_not_wait_behind_sends_that_wait() {
+    let mut bench = Bench::with(|config| {
+        config.connections.in_flight = 1;
+        config.send.deadline = Duration::from_secs(90);
+    });
+    let producer = bench.producer();
+    let first = bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (conn, opaque, _) = bench.request().expect("the first send");
+    bench.answers_heartbeats = false;
+    let second = bench.send(producer);
+    bench.taken.clear();
+    for _ in 0..35 {
+        bench.pass(Duration::from_secs(1));
+        bench.reply(conn, 0x7fff_0000, 0, &[], ""); // it is alive
+    }
+    let beats = bench
+        .taken
+        .iter()
+        .filter(|(_, outgoing)| matches!(&outgoing.what, crate::What::Call(Request::Heartbeat(_))));
+    assert_eq!(beats.count(), 1, "P4: a heartbeat every 30 s");
+    bench.store(conn, opaque, 0);
+    assert!(bench.sent(first).is_ok());
+    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("the second send");
+    bench.store(conn, opaque, 1);
+    assert!(bench.sent(second).is_ok());
+}
