@@ -131,6 +131,7 @@ impl Client {
                 if let Some(peer) = self.cx.connected(conn)
                     && self.cx.peers.is_member(peer)
                 {
+                    self.probes.remove(&peer); // a heartbeat that waited for the connection was withdrawn
                     self.beat(peer);
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! Laws:
 //! - A request belongs to the link until the wire takes it; what was never taken is provably not executed.
+//! - Requests are taken in the order they were made, except that sends let everything else pass.
 //! - An opaque is not used again while its reply may still come: a forgotten request keeps its place until then.
 //! - A reply ends the one request that was taken on this connection with that opaque, or nothing at all.
 //! - Every request ends once: by its reply, by being forgotten, or when the link is taken apart.

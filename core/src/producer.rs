@@ -195,7 +195,9 @@ impl Producers {
     /// Ends a send for which there is no queue. What earlier attempts left in doubt stays so.
     fn unroutable(&mut self, cx: &mut Cx, id: SendId, error: SendError) {
         let Some(sending) = self.sends.get_mut(id.0) else { return };
-        cx.wanted.push((sending.topic, true)); // it may have changed
+        if cx.directory.route(sending.topic).is_some() {
+            cx.wanted.push((sending.topic, true)); // it may have changed
+        }
         if sending.attempts == 0 {
             return self.end(cx, id, Err(error));
         }
