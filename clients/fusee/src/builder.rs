@@ -48,6 +48,8 @@ pub struct ClientBuilder {
     connections: ConnectionConfig,
     settings: Settings,
     runtime: Runtime,
+    /// Found while the settings were made, to be reported by the connecting.
+    fault: Option<ConfigError>,
 }
 
 impl ClientBuilder {
@@ -81,6 +83,7 @@ impl ClientBuilder {
             connections: ConnectionConfig::default(),
             settings: Settings::default(),
             runtime: Runtime::default(),
+            fault: None,
         }
     }
 
@@ -170,6 +173,27 @@ impl ClientBuilder {
     /// do.
     pub fn credentials(mut self, credentials: impl Credentials) -> Self {
         self.settings.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Secures all connections, to name servers and brokers, by TLS. Certificates are verified. Default: plain TCP.
+    ///
+    #[cfg_attr(feature = "rustls-ring", doc = "```no_run")]
+    #[cfg_attr(not(feature = "rustls-ring"), doc = "```ignore")]
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use fusee::{Client, Tls};
+    ///
+    /// let client = Client::builder().tls(Tls::platform()).connect().await?; // whom the system trusts
+    /// let ours = Tls::authorities(std::fs::read("ca.pem")?).server_name("rocketmq.internal");
+    /// let client = Client::builder().tls(ours).connect().await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: impl crate::tls::IntoTls) -> Self {
+        match tls.into_tls() {
+            Ok(tls) => self.settings.tls = Some(tls),
+            Err(error) => self.fault = Some(ConfigError::Tls(error)),
+        }
         self
     }
 
@@ -271,6 +295,9 @@ impl ClientBuilder {
         const MILLI: Duration = Duration::from_millis(1);
         const SECOND: Duration = Duration::from_secs(1);
         const HOUR: Duration = Duration::from_secs(3600);
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         in_range("send_deadline", &self.send.deadline, MILLI..=HOUR, "1 ms to 1 h")?;
         in_range("send_attempts", &self.send.attempts, 1..=100, "1 to 100")?;
         in_range("send_messages_max", &self.send.admitted_messages, 1..=1_000_000, "1 to 1,000,000")?;

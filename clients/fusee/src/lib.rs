@@ -103,6 +103,9 @@
 //! | `smol` | no | `smol::connect` |
 //! | `async-std` | no | `async_std::connect`; async-std is not maintained any more, this is for programs that are on it |
 //! | `async-io` | no | any executor: [`ClientBuilder::into_driver`] |
+//! | `rustls-ring` | no | `ClientBuilder::tls`, with the cryptography of ring |
+//! | `rustls-aws-lc-rs` | no | the same with aws-lc-rs |
+//! | `tls` | no | the same with whatever provider the program installs for rustls 0.23 |
 
 mod builder;
 mod client;
@@ -119,6 +122,8 @@ mod producer;
 mod received;
 mod remoting;
 mod runtime;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
@@ -133,6 +138,8 @@ pub use fusee_core::wire::ids::{Host, OffsetId};
 pub use fusee_core::wire::{Durability, MessageId, Text};
 pub use fusee_core::{ConnState, Connection, Receipt, Report};
 pub use fusee_engine::{Credential, Credentials};
+#[cfg(feature = "tls")]
+pub use fusee_engine::{Tls, TlsBuilder, TlsError};
 pub use lite_pull::{LitePull, LitePullBuilder, Polling, Position, StartFrom};
 pub use message::{Body, DelayLevel, IllegalMessage, IntoTopic, Message};
 pub use pending::Pending;
@@ -140,6 +147,8 @@ pub use producer::{Producer, ProducerBuilder};
 pub use received::Received;
 pub use remoting::{RemotingReply, RemotingRequest, RequestError};
 pub use runtime::{Driver, Runtime};
+#[cfg(feature = "tls")]
+pub use tls::IntoTls;
 
 /// The runtimes, for `ClientBuilder::runtime`: `rt::Tokio`, `rt::Blocking` and so on.
 pub mod rt {

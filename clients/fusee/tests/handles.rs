@@ -438,3 +438,13 @@ fn settings_out_of_range_are_reported_by_connecting() {
     assert!(matches!(error, ConnectError::Config(ConfigError::Address { .. })), "{error}");
     assert!(error.hint().is_some());
 }
+
+#[test]
+#[cfg(feature = "rustls-ring")]
+fn certificates_that_are_none_are_reported_by_connecting() {
+    let tls = fusee::Tls::authorities("no certificate");
+    let error =
+        Client::builder().runtime(rt::Blocking).tls(tls).connect().wait().expect_err("no certificate");
+    assert!(matches!(error, ConnectError::Config(ConfigError::Tls(_))), "{error}");
+    assert!(error.hint().is_some());
+}

@@ -27,6 +27,10 @@ pub enum ConfigError {
     /// A client id that cannot be one.
     #[error("the client id cannot be used: {0}")]
     ClientId(NameError),
+    /// TLS cannot be set up: a file that cannot be read, or no cryptography.
+    #[cfg(feature = "tls")]
+    #[error("TLS cannot be set up: {0}")]
+    Tls(fusee_engine::TlsError),
     /// A number outside of its range.
     #[error("{option} is {given}, allowed are {allowed}")]
     Range {
@@ -48,6 +52,10 @@ impl ConfigError {
                 "give host:port, or several separated by semicolons; name servers listen on 9876 by default",
             ),
             Self::ClientId(_) | Self::Range { .. } => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => {
+                Some("give certificates and keys in PEM, keys unencrypted, or a ready rustls configuration")
+            }
         }
     }
 }
