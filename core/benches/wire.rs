@@ -47,7 +47,7 @@ fn send() -> Request {
     .into()
 }
 
-#[divan::bench(args = DIALECTS)]
+#[divan::bench(args = DIALECTS, sample_size = 500)]
 fn send_header_encode(bencher: Bencher<'_, '_>, dialect: Dialect) {
     let request = send();
     let mut out = BytesMut::with_capacity(4096);
@@ -65,14 +65,14 @@ fn reply_header(dialect: Dialect) -> Bytes {
     out.split_off(8).freeze()
 }
 
-#[divan::bench(args = DIALECTS)]
+#[divan::bench(args = DIALECTS, sample_size = 500)]
 fn reply_header_decode(bencher: Bencher<'_, '_>, dialect: Dialect) {
     let header = reply_header(dialect);
     bencher.with_inputs(|| header.clone()).bench_local_values(|header| Header::decode(dialect, header));
 }
 
 /// The header and what the machine makes of it: the receipt.
-#[divan::bench(args = DIALECTS)]
+#[divan::bench(args = DIALECTS, sample_size = 500)]
 fn reply_read(bencher: Bencher<'_, '_>, dialect: Dialect) {
     let header = Header::decode(dialect, reply_header(dialect)).expect("a header");
     let frame = Frame { header, body: Bytes::new() };
@@ -80,7 +80,7 @@ fn reply_read(bencher: Bencher<'_, '_>, dialect: Dialect) {
 }
 
 /// A read of 32 replies at once, cut and decoded.
-#[divan::bench(args = DIALECTS)]
+#[divan::bench(args = DIALECTS, sample_size = 500)]
 fn frames(bencher: Bencher<'_, '_>, dialect: Dialect) {
     let header = Header::decode(dialect, reply_header(dialect)).expect("a header");
     let mut session = BytesMut::new();
@@ -96,7 +96,7 @@ fn frames(bencher: Bencher<'_, '_>, dialect: Dialect) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 50)]
 fn properties_and_id(bencher: Bencher<'_, '_>) {
     let ids = UniqueIds::new("192.168.1.10".parse().expect("an address"), 12_345, 7);
     let mut counter = 0_u16;
@@ -130,7 +130,7 @@ fn stored(body: usize) -> StoredMessage {
     }
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 50)]
 fn pull_of_32_by_1_kib(bencher: Bencher<'_, '_>) {
     let mut body = BytesMut::new();
     for _ in 0..32 {
@@ -142,7 +142,7 @@ fn pull_of_32_by_1_kib(bencher: Bencher<'_, '_>) {
         .bench_local(|| messages(body.clone()).filter_map(Result::ok).map(black_box).count());
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 50)]
 fn route_of_1000_queues_on_100_brokers(bencher: Bencher<'_, '_>) {
     let brokers = (0..100)
         .map(|at| format!(r#"{{"brokerAddrs":{{"0":"10.0.0.{at}:10911","1":"10.0.1.{at}:10911"}},"brokerName":"broker-{at}","cluster":"DefaultCluster","enableActingMaster":false}}"#))

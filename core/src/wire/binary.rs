@@ -38,9 +38,9 @@ pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut Bytes
     let place = stage.len();
     stage.fixed(&[0; 4]);
     let begin = stage.len();
-    let mut sink = BinarySink { stage, fit: true };
+    let mut sink = BinarySink { stage: &mut stage, fit: true };
     fields.write_fields(&mut sink);
-    let BinarySink { mut stage, fit } = sink;
+    let fit = sink.fit;
     stage.flush();
     let Ok(block) = u32::try_from(out.len().saturating_sub(begin)) else { return false };
     if let Some(place) = out.get_mut(place..begin) {
@@ -49,12 +49,12 @@ pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut Bytes
     fit
 }
 
-struct BinarySink<'a> {
-    stage: Stage<'a>,
+struct BinarySink<'a, 'out> {
+    stage: &'a mut Stage<'out>,
     fit: bool,
 }
 
-impl BinarySink<'_> {
+impl BinarySink<'_, '_> {
     #[inline]
     fn pair(&mut self, key: &[u8], value: &[u8]) {
         let (Ok(key_len), Ok(value_len)) = (i16::try_from(key.len()), u32::try_from(value.len())) else {
@@ -70,13 +70,16 @@ impl BinarySink<'_> {
     }
 }
 
-impl FieldSink for BinarySink<'_> {
+impl FieldSink for BinarySink<'_, '_> {
     fn text(&mut self, key: &str, value: &str) {
         self.pair(key.as_bytes(), value.as_bytes());
     }
 
     fn int(&mut self, key: &str, value: i64) {
-        self.pair(key.as_bytes(), Decimal::new(value).as_bytes());
+        match u8::try_from(value) {
+            Ok(digit @ 0..=9) => self.pair(key.as_bytes(), &[b'0'.saturating_add(digit)]),
+            Ok(_) | Err(_) => self.pair(key.as_bytes(), Decimal::new(value).as_bytes()),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 
 use super::codes::Language;
-use super::fields::{Decimal, FieldSink, FieldSource, FieldsBuilder, Span};
+use super::fields::{FieldSink, FieldSource, FieldsBuilder, Span};
 use super::frame::FrameError;
 use super::header::{Dialect, Head, Header, Kind};
 use super::stage::Stage;
@@ -23,29 +23,29 @@ use crate::limits::wire as limits;
 pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut BytesMut) {
     let mut stage = Stage::new(out);
     stage.fixed(b"{\"code\":");
-    stage.put(Decimal::new(i64::from(head.code)).as_bytes());
-    let mut sink = JsonSink { stage, state: MapState::Absent };
+    stage.decimal(i64::from(head.code));
+    let mut sink = JsonSink { stage: &mut stage, state: MapState::Absent };
     if head.map {
         sink.open();
     }
     fields.write_fields(&mut sink);
-    let mut stage = sink.close();
+    sink.close();
     stage.fixed(b",\"flag\":");
-    stage.put(Decimal::new(i64::from(head.kind.flag())).as_bytes());
+    stage.decimal(i64::from(head.kind.flag()));
     if let Some(language) = head.language.name() {
         stage.fixed(b",\"language\":\"");
         stage.put(language.as_bytes());
         stage.fixed(b"\"");
     }
     stage.fixed(b",\"opaque\":");
-    stage.put(Decimal::new(i64::from(head.opaque)).as_bytes());
+    stage.decimal(i64::from(head.opaque));
     if let Some(remark) = head.remark {
         stage.fixed(b",\"remark\":\"");
         escape(remark.as_bytes(), &mut stage);
         stage.fixed(b"\"");
     }
     stage.fixed(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
-    stage.put(Decimal::new(i64::from(head.version)).as_bytes());
+    stage.decimal(i64::from(head.version));
     stage.fixed(b"}");
     stage.flush();
 }
@@ -57,26 +57,29 @@ enum MapState {
     Filled,
 }
 
-struct JsonSink<'a> {
-    stage: Stage<'a>,
+struct JsonSink<'a, 'out> {
+    stage: &'a mut Stage<'out>,
     state: MapState,
 }
 
-impl<'a> JsonSink<'a> {
+impl JsonSink<'_, '_> {
     fn open(&mut self) {
         self.stage.fixed(b",\"extFields\":{");
         self.state = MapState::Empty;
     }
 
-    fn close(mut self) -> Stage<'a> {
+    fn close(&mut self) {
         if self.state != MapState::Absent {
             self.stage.fixed(b"}");
         }
-        self.stage
     }
 
     #[inline]
     fn key(&mut self, key: &str) {
+        // The keys of a send are single letters.
+        if let ([letter @ b'a'..=b'z'], MapState::Filled) = (key.as_bytes(), self.state) {
+            return self.stage.fixed(&[b',', b'"', *letter, b'"', b':', b'"']);
+        }
         match self.state {
             MapState::Filled => self.stage.fixed(b",\""),
             MapState::Empty => self.stage.fixed(b"\""),
@@ -86,27 +89,35 @@ impl<'a> JsonSink<'a> {
             }
         }
         self.state = MapState::Filled;
-        escape(key.as_bytes(), &mut self.stage);
+        escape(key.as_bytes(), self.stage);
         self.stage.fixed(b"\":\"");
     }
 }
 
-impl FieldSink for JsonSink<'_> {
+impl FieldSink for JsonSink<'_, '_> {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
-        escape(value.as_bytes(), &mut self.stage);
+        escape(value.as_bytes(), self.stage);
         self.stage.fixed(b"\"");
     }
 
     fn int(&mut self, key: &str, value: i64) {
         self.key(key);
-        self.stage.put(Decimal::new(value).as_bytes());
+        self.stage.decimal(value);
         self.stage.fixed(b"\"");
+    }
+
+    fn flag(&mut self, key: &str, value: bool) {
+        self.key(key);
+        if value { self.stage.fixed(b"true\"") } else { self.stage.fixed(b"false\"") }
     }
 }
 
 /// Puts the inside of a JSON string, escaped as fastjson2 does: control characters, quote and backslash.
 fn escape(text: &[u8], stage: &mut Stage<'_>) {
+    if text.len() < 16 && text.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        return stage.put(text);
+    }
     let mut rest = text;
     while let Some(at) = special::<true>(rest, b'"') {
         let (plain, special) = rest.split_at(at);
@@ -263,6 +274,7 @@ impl<'a> Scanner<'a> {
 
     /// Walks an object; `member` is called at each value with the raw key. One comma too many at the end is forgiven,
     /// as every version of Java's reader does.
+    #[inline(always)]
     fn object(&mut self, mut member: impl FnMut(&mut Self, Raw<'a>) -> Scanned<()>) -> Scanned<()> {
         self.blank();
         if !self.eat(b'{') {
@@ -291,7 +303,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Scanned<Raw<'a>> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Err("a string was expected") };
         self.step();
@@ -377,7 +389,10 @@ impl<'a> Scanner<'a> {
         }
         fields.present = true;
         self.object(|scanner, key| {
-            let value = scanner.value(0)?;
+            let value = match scanner.peek() {
+                Some(b'"') => scanner.string()?,
+                Some(_) | None => scanner.value(0)?,
+            };
             if value.is_null() {
                 return Ok(());
             }
@@ -433,6 +448,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Where the text of a string is: in the header, or unescaped in the side buffer.
+#[inline]
 fn span(raw: Raw<'_>, max: usize, fields: &mut FieldsBuilder) -> Scanned<Span> {
     let span = if raw.escaped {
         fields.aside(|side| unescape(raw.text, side))?

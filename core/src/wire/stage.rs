@@ -6,6 +6,8 @@
 
 use bytes::BytesMut;
 
+use super::fields::Decimal;
+
 const BYTES: usize = 512;
 
 /// Collects pieces for `out`.
@@ -41,6 +43,15 @@ impl<'a> Stage<'a> {
                 self.at = end;
             }
             None => self.long(bytes),
+        }
+    }
+
+    /// A number in decimal digits; most are single ones.
+    #[inline]
+    pub(crate) fn decimal(&mut self, value: i64) {
+        match u8::try_from(value) {
+            Ok(digit @ 0..=9) => self.fixed(&[b'0'.saturating_add(digit)]),
+            Ok(_) | Err(_) => self.put(Decimal::new(value).as_bytes()),
         }
     }
 
