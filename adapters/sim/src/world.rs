@@ -79,6 +79,8 @@ enum Event {
     HungUp { client: usize, life: u64, conn: ConnId },
     /// An application does its rounds.
     App { client: usize, life: u64 },
+    /// An application has dealt with what it took.
+    Free { client: usize, life: u64 },
     /// A server's timer.
     Tick { server: usize, life: u64 },
     /// A broker's news reach a name server.
@@ -205,6 +207,7 @@ impl World {
             Event::Wake { client, at } => self.wake(client, at),
             Event::HungUp { client, life, conn } => self.hung_up(client, life, conn),
             Event::App { client, life } => self.app(client, life),
+            Event::Free { client, life } => self.free(client, life),
             Event::Tick { server, life } => self.tick(server, life),
             Event::Registers { server, news } => self.registers(server, &news),
             Event::Vanishes { server, broker } => self.vanishes(server, broker),

@@ -765,14 +765,17 @@ impl World {
             }
             self.pump(at);
         }
-        if self.clients[at].busy_until > 0 && self.now >= self.clients[at].busy_until {
-            self.clients[at].busy_until = 0;
-            self.takes(at);
-            self.pump(at);
-        }
         let again = if self.clients[at].queues.is_empty() { 1_000_000 } else { 30_000_000 };
         if at >= self.plan.producers {
             self.schedule(self.now + again, Event::App { client: at, life });
+        }
+    }
+
+    /// What kept the application busy is over.
+    pub(super) fn free(&mut self, at: usize, life: u64) {
+        if self.clients[at].life == life && self.now >= self.clients[at].busy_until {
+            self.takes(at);
+            self.pump(at);
         }
     }
 
@@ -850,7 +853,7 @@ impl World {
                 let process = &mut self.clients[at];
                 process.busy_until = until;
                 let life = process.life;
-                self.schedule(until, Event::App { client: at, life });
+                self.schedule(until, Event::Free { client: at, life });
             }
         }
     }

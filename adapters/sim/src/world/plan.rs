@@ -271,8 +271,27 @@ impl Plan {
         for kind in Kind::ALL {
             let mut random = root.fork(&format!("fault/{kind:?}"));
             if random.chance(0.3) {
-                let times = 1 + random.below(4);
+                // Some need something else to happen meanwhile, and so are tried more often.
+                let rare = matches!(kind, Kind::N05 | Kind::N06 | Kind::X2 | Kind::C4);
+                let times = if rare { 4 + random.below(8) } else { 1 + random.below(4) };
                 plan.faults.extend((0..times).map(|_| Self::draw_fault(&mut random, *kind, plan.heals)));
+            }
+        }
+        // A reader that begins while its offsets cannot be asked for is what this fault is about.
+        let mut random = root.fork("readers");
+        for at in 0..plan.faults.len() {
+            let Fault { kind, at, lasts, .. } = plan.faults[at];
+            if kind == Kind::B16 && lasts > 500 {
+                let client = plan.producers + usize::try_from(random.below(2)).unwrap_or(0);
+                let amount = random.below(300);
+                plan.faults.push(Fault {
+                    kind: Kind::A9,
+                    at: at + 1,
+                    lasts: 1,
+                    client: Some(client),
+                    server: None,
+                    amount,
+                });
             }
         }
         plan.faults.sort_by_key(|fault| fault.at);
@@ -310,6 +329,8 @@ impl Plan {
             () => None,
         };
         let client = (kind.needs_client() || random.chance(0.3)).then(|| random.below(5));
+        // Only readers handle messages.
+        let client = if kind == Kind::A1 { Some(3 + random.below(2)) } else { client };
         let amount = kind.amount(random);
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
         Fault {
