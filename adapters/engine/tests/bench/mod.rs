@@ -9,7 +9,7 @@ use bytes::Bytes;
 use fusee_core::ids::{Address, ClientId, Group, ProducerId, Topic};
 use fusee_core::wire::Text;
 use fusee_core::{Choice, Client, Config, Instant, Outcome, Prepared, Receipt, UnixMillis};
-use fusee_engine::{Dead, Engine, Handle, Operation};
+use fusee_engine::{Dead, Engine, Handle, Operation, Settings};
 
 use peer::Peer;
 
@@ -27,7 +27,7 @@ pub(crate) enum Driver {
 
 /// A runtime to live on, until it is dropped.
 pub(crate) struct Home {
-    start: Box<dyn Fn(Client) -> Handle>,
+    start: Box<dyn Fn(Client, Settings) -> Handle>,
     /// Ends the thread that drives the runtime, and the runtime with it.
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -39,22 +39,26 @@ impl Home {
         match driver {
             Driver::TokioMulti => Self::tokio(Builder::new_multi_thread().worker_threads(2)),
             Driver::TokioCurrent => Self::tokio(&mut Builder::new_current_thread()),
-            Driver::Smol => Self::without_end(|client| Engine::start(client, fusee_smol::runtime())),
-            Driver::AsyncStd => Self::without_end(|client| Engine::start(client, fusee_async_std::runtime())),
-            Driver::Threads => {
-                Self::without_end(|client| Engine::start(client, fusee_blocking::Threads::new()))
-            }
-            Driver::Driven => Self::without_end(|client| {
+            Driver::Smol => Self::without_end(|client, settings| {
+                Engine::start_with(client, fusee_smol::runtime(), settings)
+            }),
+            Driver::AsyncStd => Self::without_end(|client, settings| {
+                Engine::start_with(client, fusee_async_std::runtime(), settings)
+            }),
+            Driver::Threads => Self::without_end(|client, settings| {
+                Engine::start_with(client, fusee_blocking::Threads::new(), settings)
+            }),
+            Driver::Driven => Self::without_end(|client, settings| {
                 let sockets = fusee_async_io::AsyncIo::new(|_| unreachable!("the driver runs the tasks"));
                 let (runtime, driver) = fusee_engine::driven(sockets);
-                let handle = Engine::start(client, runtime);
+                let handle = Engine::start_with(client, runtime, settings);
                 thread::spawn(|| fusee_engine::block_on(driver));
                 handle
             }),
         }
     }
 
-    fn without_end(start: impl Fn(Client) -> Handle + 'static) -> Self {
+    fn without_end(start: impl Fn(Client, Settings) -> Handle + 'static) -> Self {
         Self { start: Box::new(start), stop: None, thread: None }
     }
 
@@ -62,13 +66,19 @@ impl Home {
         let runtime = builder.enable_all().build().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let tokio = runtime.handle().clone();
-        let start = Box::new(move |client| Engine::start(client, fusee_tokio::Tokio::on(tokio.clone())));
+        let start = Box::new(move |client, settings| {
+            Engine::start_with(client, fusee_tokio::Tokio::on(tokio.clone()), settings)
+        });
         let thread = Some(thread::spawn(move || runtime.block_on(async { stopped.await.unwrap() })));
         Self { start, stop: Some(stop), thread }
     }
 
     pub(crate) fn start(&self, client: Client) -> Handle {
-        (self.start)(client)
+        self.start_with(client, Settings::default())
+    }
+
+    pub(crate) fn start_with(&self, client: Client, settings: Settings) -> Handle {
+        (self.start)(client, settings)
     }
 }
 

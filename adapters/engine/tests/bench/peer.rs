@@ -92,7 +92,8 @@ impl Peer {
             held = std::mem::take(&mut state.held);
         });
         for (number, (stream, opaque)) in held.into_iter().enumerate() {
-            answer_send(&stream, opaque, number);
+            // A client that left does not want it.
+            (&*stream).write_all(&receipt(opaque, number)).unwrap_or_default();
         }
     }
 
@@ -134,45 +135,58 @@ fn serve(shared: &Shared, stream: &Arc<TcpStream>, address: SocketAddr) {
     loop {
         let Ok(bytes @ 1..) = (&**stream).read(&mut chunk) else { return };
         framer.spare(bytes).extend_from_slice(&chunk[..bytes]);
-        while let Some(frame) = framer.next_frame().unwrap() {
-            answer(shared, stream, &frame, address);
+        loop {
+            match framer.next_frame() {
+                Ok(Some(frame)) => answer(shared, stream, &frame, address),
+                Ok(None) => break,
+                // As real servers do.
+                Err(_) => return stream.shutdown(Shutdown::Both).unwrap_or_default(),
+            }
         }
     }
 }
 
 fn answer(shared: &Shared, stream: &Arc<TcpStream>, frame: &Frame, address: SocketAddr) {
-    match frame.header.code {
-        105 => {
-            let route = format!(
-                r#"{{"brokerDatas":[{{"brokerAddrs":{{"0":"{address}"}},"brokerName":"broker-a","cluster":"c"}}],"queueDatas":[{{"brokerName":"broker-a","perm":6,"readQueueNums":4,"topicSysFlag":0,"writeQueueNums":4}}]}}"#
-            );
-            write(stream, frame.header.opaque, "{}", &route);
-        }
-        310 => {
-            let mut number = None;
-            shared.change(|state| {
-                state.sends += 1;
-                if state.holding {
-                    state.held.push((stream.clone(), frame.header.opaque));
-                } else {
-                    number = Some(state.sends);
-                }
-            });
-            if let Some(number) = number {
-                answer_send(stream, frame.header.opaque, number);
+    let mut hold = false;
+    if frame.header.code == SEND {
+        shared.change(|state| {
+            state.sends += 1;
+            hold = state.holding;
+            if hold {
+                state.held.push((stream.clone(), frame.header.opaque));
             }
-        }
-        _ => write(stream, frame.header.opaque, "{}", ""),
+        });
+    }
+    if !hold {
+        // A client that left does not want it.
+        (&**stream).write_all(&reply(frame, address)).unwrap_or_default();
     }
 }
 
-fn answer_send(stream: &TcpStream, opaque: i32, offset: usize) {
-    let fields =
-        format!(r#"{{"msgId":"7F00000100002A9F0000000000000000","queueId":"0","queueOffset":"{offset}"}}"#);
-    write(stream, opaque, &fields, "");
+const ROUTE: i32 = 105;
+const SEND: i32 = 310;
+
+/// What a name server and broker at this address says to that.
+pub(crate) fn reply(frame: &Frame, address: SocketAddr) -> Vec<u8> {
+    match frame.header.code {
+        ROUTE => {
+            let route = format!(
+                r#"{{"brokerDatas":[{{"brokerAddrs":{{"0":"{address}"}},"brokerName":"broker-a","cluster":"c"}}],"queueDatas":[{{"brokerName":"broker-a","perm":6,"readQueueNums":4,"topicSysFlag":0,"writeQueueNums":4}}]}}"#
+            );
+            encoded(frame.header.opaque, "{}", &route)
+        }
+        SEND => receipt(frame.header.opaque, 0),
+        _ => encoded(frame.header.opaque, "{}", ""),
+    }
 }
 
-fn write(mut stream: &TcpStream, opaque: i32, fields: &str, body: &str) {
+fn receipt(opaque: i32, offset: usize) -> Vec<u8> {
+    let fields =
+        format!(r#"{{"msgId":"7F00000100002A9F0000000000000000","queueId":"0","queueOffset":"{offset}"}}"#);
+    encoded(opaque, &fields, "")
+}
+
+fn encoded(opaque: i32, fields: &str, body: &str) -> Vec<u8> {
     let header = format!(
         r#"{{"code":0,"extFields":{fields},"flag":1,"language":"JAVA","opaque":{opaque},"serializeTypeCurrentRPC":"JSON","version":479}}"#
     );
@@ -181,6 +195,5 @@ fn write(mut stream: &TcpStream, opaque: i32, fields: &str, body: &str) {
     frame.extend(u32::try_from(header.len()).unwrap().to_be_bytes());
     frame.extend(header.as_bytes());
     frame.extend(body.as_bytes());
-    // A client that left does not want it.
-    stream.write_all(&frame).unwrap_or_default();
+    frame
 }
