@@ -50,7 +50,10 @@ scenarios! {
         a_cancelled_poll_loses_nothing,
         a_server_that_goes_away_is_left_without_loss,
         signed_requests_pass_and_others_are_refused,
-        a_rotated_secret_counts_from_the_next_request;
+        a_rotated_secret_counts_from_the_next_request,
+        secured_connections_carry_everything,
+        a_certificate_for_another_name_passes_only_by_that_name,
+        an_expired_certificate_is_refused;
     slow:
         broker_killed_with_sends_in_flight,
         paused_broker_leaves_the_outcome_unknown,
@@ -64,5 +67,6 @@ scenarios! {
         a_lost_commit_is_an_error_and_the_next_one_holds,
         lost_heartbeats_disturb_nobody,
         a_slow_narrow_sliced_line_costs_time_only,
-        a_line_that_swallows_everything_ends_no_send_in_a_lie;
+        a_line_that_swallows_everything_ends_no_send_in_a_lie,
+        whoever_is_not_who_they_should_be_is_refused;
 }
