@@ -137,7 +137,10 @@ fn try_one(root: &Path, work: &Path, plant: &Plant, seeds: &str) -> String {
         Ok(built) if built.status.success() => {}
         Ok(built) => {
             let errors = String::from_utf8_lossy(&built.stderr).into_owned();
-            return format!("does not build: {}", errors.lines().find(|line| line.starts_with("error")).unwrap_or(""));
+            return format!(
+                "does not build: {}",
+                errors.lines().find(|line| line.starts_with("error")).unwrap_or("")
+            );
         }
         Err(error) => return format!("does not build: {error}"),
     }
