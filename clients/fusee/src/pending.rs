@@ -107,11 +107,18 @@ impl<T, E: From<WouldBlock>> Pending<T, E> {
     }
 
     fn block(&mut self, limit: Option<Instant>) -> Option<Result<T, E>> {
-        // Starts what starts when it is first looked at; only then is it known whose connections it needs.
-        if let Poll::Ready(result) = Pin::new(&mut *self).poll(&mut Context::from_waker(Waker::noop())) {
-            return Some(result);
-        }
-        let engine = self.engine()?;
+        let engine = match self.engine() {
+            Some(engine) => engine,
+            None => {
+                // Known already, or it starts when it is first looked at and only then knows whose connections it needs.
+                if let Poll::Ready(result) =
+                    Pin::new(&mut *self).poll(&mut Context::from_waker(Waker::noop()))
+                {
+                    return Some(result);
+                }
+                self.engine()?
+            }
+        };
         engine.wait(Pin::new(self), limit).unwrap_or_else(|_| Some(Err(WouldBlock.into())))
     }
 }
