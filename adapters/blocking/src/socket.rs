@@ -8,7 +8,10 @@ use fusee_engine::Socket;
 
 /// The socket as its reader, its writer and every caller share it.
 #[derive(Debug)]
-pub(crate) struct Shared(pub(crate) Arc<TcpStream>);
+pub(crate) struct Shared(
+    #[cfg_attr(not(unix), expect(dead_code, reason = "elsewhere callers leave the writing to the writer"))]
+    pub(crate) Arc<TcpStream>,
+);
 
 #[cfg(unix)]
 impl Socket for Shared {
