@@ -87,8 +87,10 @@ fn machine_room(queues: &[Queue], members: usize, index: usize, rooms: &[&str]) 
 
 fn consistent_hash(queues: &[Queue], members: &[&str], me: &str, virtual_nodes: u32) -> Vec<Queue> {
     let mut ring = BTreeMap::new();
-    for member in members {
-        for node in 0..virtual_nodes {
+    for (at, member) in members.iter().enumerate() {
+        // A member that is listed again takes further places, as in Java.
+        let before = members.iter().take(at).filter(|earlier| *earlier == member).count();
+        for node in (0_u64..).skip(before * virtual_nodes as usize).take(virtual_nodes as usize) {
             ring.insert(ring_hash(&format!("{member}-{node}")), *member);
         }
     }

@@ -1,6 +1,7 @@
 //! Hostile input: what it ends in, and what it makes us allocate on the way. The table is printed.
 //!
-//! Law: memory follows what was received, never what is claimed; inflating stays within its bound and a little more.
+//! Law: memory follows what was received, never what is claimed; inflating holds its bound, twice while the output
+//! grows from one buffer into a larger one, and a window.
 
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one only counts and hands on")]
 
@@ -233,9 +234,9 @@ fn hostile_input_ends_in_an_error_and_costs_little() {
             }),
             128 * 1024,
         ),
-        ("zlib: 256 MiB in 255 KiB", Box::new(|| inflate(Compression::Zlib, &zlib)), LIMIT + LIMIT / 2 + MIB),
-        ("LZ4: 256 MiB in 1 MiB", Box::new(|| inflate(Compression::Lz4, &lz4)), LIMIT + LIMIT / 2 + MIB),
-        ("Zstandard: 256 MiB in 8 KiB", Box::new(|| inflate(Compression::Zstd, &zstd)), 2 * LIMIT + MIB),
+        ("zlib: 256 MiB in 255 KiB", Box::new(|| inflate(Compression::Zlib, &zlib)), 2 * LIMIT + MIB),
+        ("LZ4: 256 MiB in 1 MiB", Box::new(|| inflate(Compression::Lz4, &lz4)), 2 * LIMIT + MIB),
+        ("Zstandard: 256 MiB in 8 KiB", Box::new(|| inflate(Compression::Zstd, &zstd)), 2 * LIMIT + 4 * MIB),
         ("Zstandard: a window of 256 MiB claimed", Box::new(|| inflate(Compression::Zstd, &wide)), MIB),
     ];
     println!("{:42} {:>12} {:>12}  what it ends in", "input", "peak bytes", "allowed");

@@ -232,7 +232,7 @@ pub(crate) fn allocate(vector: &Vector) -> Checked {
     if vector.java_refused() {
         return Ok(Verdict::NotCovered("lists that Java refuses to share out".to_owned()));
     }
-    for member in &members {
+    for (member, java) in out.as_object().ok_or("no members")? {
         let ours = match &strategy {
             Some(strategy) => strategy.assign(&queues, &members, member),
             None => {
@@ -246,7 +246,8 @@ pub(crate) fn allocate(vector: &Vector) -> Checked {
                 near.ok_or("a room is not known")?
             }
         };
-        let mut java = queues_of(&out[*member])?;
+        // For a member without a name Java throws; here it is one that is not in the list.
+        let mut java = if java.get("error").is_some() { Vec::new() } else { queues_of(java)? };
         let mut ours = ours;
         if strategy.is_none() {
             // Java walks its rooms in hash order.
