@@ -354,6 +354,22 @@ impl Checks {
         }
     }
 
+    /// A client that began at `born` reads its first messages of a queue, from `from` on.
+    pub(super) fn begins(&mut self, place: (usize, i32), from: i64, born: u64) {
+        let Some(queue) = self.queues.get(&place).filter(|queue| !queue.disturbed) else { return };
+        if let Some((committed, _, at)) = queue.committed
+            && at < born
+            && from < committed
+            && !self.corrupted
+        {
+            let text = format!(
+                "broker {} queue {}: read again from {from}, committed is {committed}",
+                place.0, place.1
+            );
+            self.broken("S18", text);
+        }
+    }
+
     /// The end, with everything healed for long: every message is where it should be.
     pub(super) fn finish(&mut self) {
         if self.corrupted {

@@ -51,6 +51,8 @@ pub(super) struct Process {
     /// When the last attempts were made.
     dials: BTreeMap<usize, VecDeque<u64>>,
     groups_changed: u64,
+    /// When this life began.
+    born: u64,
 }
 
 /// What an application waits for besides sends.
@@ -94,6 +96,7 @@ impl Process {
             backing_off: BTreeMap::new(),
             dials: BTreeMap::new(),
             groups_changed: 0,
+            born: 0,
         }
     }
 
@@ -129,6 +132,7 @@ impl World {
             process.producer = core.open_producer(now, group).ok();
         }
         process.core = Some(core);
+        process.born = self.now;
         process.groups_changed = self.now;
         let life = process.life;
         self.note(What::Starts, at, life, 0);
@@ -831,6 +835,10 @@ impl World {
             let place = (broker + self.plan.name_servers, pulled.queue.queue);
             let expected = process.positions.get(&place).map(|position| position.0);
             let moved = process.moved.remove(&place);
+            if expected.is_none() {
+                self.checks.begins(place, pulled.from, process.born);
+            }
+            let process = &mut self.clients[at];
             process.positions.insert(place, (pulled.next, expected.unwrap_or(pulled.from).min(pulled.from)));
             process.last_taken = Some(place);
             if let Some(expected) = expected
