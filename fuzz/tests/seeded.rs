@@ -1,5 +1,5 @@
 //! Random inputs from a seed: every property on broken copies of the corpus, and every request type on random fields.
-//! The seed is printed; `FUSEE_SEED` repeats one.
+//! The seed and the counts are printed; `FUSEE_SEED` repeats a run, `FUSEE_ROUNDS` makes it longer.
 
 use std::path::Path;
 
@@ -17,6 +17,7 @@ fn seed() -> u64 {
 #[test]
 fn broken_copies_of_the_corpus_keep_every_property() {
     let mut rng = Rng::new(seed());
+    let rounds = std::env::var("FUSEE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20_u32);
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (name, property) in PROPERTIES {
         let mut files = std::fs::read_dir(corpus.join(name))
@@ -24,16 +25,19 @@ fn broken_copies_of_the_corpus_keep_every_property() {
             .map(|entry| entry.expect("an entry").path())
             .collect::<Vec<_>>();
         files.sort();
+        let mut runs = 0_u64;
         for path in files {
             let whole = std::fs::read(path).expect("an input");
-            for _ in 0..20 {
+            for _ in 0..rounds {
                 let mut bytes = whole.clone();
                 for _ in 0..=rng.below(3) {
                     mutate(&mut bytes, &mut rng);
                 }
                 property(&bytes);
+                runs += 1;
             }
         }
+        println!("{name}: {runs} runs");
     }
 }
 
