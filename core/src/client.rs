@@ -260,7 +260,8 @@ impl Client {
             let closed = Outcome::Answered(Err(RawError { cause: CallError::Closed, sent: false }));
             return self.cx.out.push_back(Output::Done(ticket, closed));
         }
-        let peer = self.cx.peers.intern(to, true);
+        // Nobody said that it is a broker: it hears of no groups until a route says so.
+        let peer = self.cx.peers.intern(to, false);
         self.cx.call(peer, Purpose::Raw(ticket), request, Some(now + patience), false);
         self.settle();
     }

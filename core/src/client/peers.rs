@@ -92,8 +92,10 @@ impl Peers {
 
     /// The id of an address.
     pub(crate) fn intern(&mut self, address: &Address, is_broker: bool) -> PeerId {
-        if let Some(id) = self.by_address.get(address) {
-            return *id;
+        if let Some(id) = self.by_address.get(address).copied() {
+            // An address that was only asked by its parts before may turn out to be a broker's.
+            self.get_mut(id).is_broker |= is_broker;
+            return id;
         }
         let id = self.add(address, is_broker, 0);
         self.by_address.insert(address.clone(), id);
