@@ -53,6 +53,7 @@ pub(super) struct Process {
     groups_changed: u64,
     /// When this life began.
     born: u64,
+    sent_at: u64,
 }
 
 /// What an application waits for besides sends.
@@ -97,6 +98,7 @@ impl Process {
             dials: BTreeMap::new(),
             groups_changed: 0,
             born: 0,
+            sent_at: 0,
         }
     }
 
@@ -512,7 +514,10 @@ impl World {
         let state = &self.links[link];
         let last =
             state.heartbeat_at.unwrap_or(state.up_since).max(self.clients[state.client].groups_changed);
-        let quiet = self.faults.none() && self.healed;
+        // A sender that has not sent for five minutes leaves its topics alone, and their brokers.
+        let process = &self.clients[state.client];
+        let idle = process.consumer.is_none() && process.sent_at + 270_000_000 < self.now;
+        let quiet = self.faults.none() && self.healed && !idle;
         if quiet
             && self.is_broker(state.server)
             && self.now > last + 31_000_000
@@ -680,6 +685,7 @@ impl World {
         let process = &mut self.clients[at];
         let ticket = process.next_ticket();
         let Some(core) = &mut process.core else { return };
+        process.sent_at = self.now;
         let result = core.producer(producer).send(now, message, choice, ticket);
         self.note(What::Invoke, at, u64::try_from(key).unwrap_or(0), ticket.0);
         match result {
