@@ -3,7 +3,7 @@
 //! Laws:
 //! - Every command with a ticket ends in exactly one `Output::Done` with that ticket, also when the client closes.
 //! - A step either makes progress or returns a deadline; no alarm fires twice at one instant without progress.
-//! - The parts never call each other: what one needs of another it pushes into the [`Cx`], and this file carries it.
+//! - The parts never call each other: what one needs of another it pushes into the `Cx`, and this file carries it.
 
 mod answers;
 mod closing;
