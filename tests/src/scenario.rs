@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use fusee::{Client, ClientBuilder, ConnectError};
 
-use crate::broker::{Cluster, ClusterBuilder, Version, stretch};
+use crate::broker::{ClusterBuilder, Servers, Version, stretch};
 use crate::raw::Stored;
 
 /// What a scenario ends with: one line on what it saw, or what was wrong.
@@ -67,18 +67,18 @@ pub struct Env {
     pub name: &'static str,
     /// What carries its clients.
     pub driver: Driver,
-    cluster: Option<Arc<Cluster>>,
+    cluster: Option<Arc<Servers>>,
     names: AtomicUsize,
 }
 
 impl Env {
     /// For one run.
-    pub fn new(name: &'static str, driver: Driver, cluster: Option<Arc<Cluster>>) -> Self {
+    pub fn new(name: &'static str, driver: Driver, cluster: Option<Arc<Servers>>) -> Self {
         Self { name, driver, cluster, names: AtomicUsize::new(0) }
     }
 
-    /// The cluster it asked for.
-    pub fn cluster(&self) -> &Cluster {
+    /// The cluster it asked for, real or modelled.
+    pub fn cluster(&self) -> &Servers {
         self.cluster.as_deref().expect("a scenario that needs a cluster says so")
     }
 
@@ -147,19 +147,24 @@ impl Env {
         Client::builder().runtime(self.driver.runtime())
     }
 
-    /// A client of the cluster.
+    /// A client of the cluster that waits long for its receipts, for its machine may be busy.
     pub async fn connect(&self) -> Result<Client, ConnectError> {
         self.connect_to(&self.cluster().name_servers()).await
     }
 
-    /// A client of the cluster that waits long for its receipts: to prepare with, on a machine that may be busy.
-    pub async fn connect_patiently(&self) -> Result<Client, ConnectError> {
-        let builder = self.builder().name_servers(self.cluster().name_servers());
+    /// The same, of these name servers.
+    pub async fn connect_to(&self, name_servers: &[String]) -> Result<Client, ConnectError> {
+        let builder = self.builder().name_servers(name_servers);
         self.driver.connect(builder.send_deadline(Duration::from_secs(60))).await
     }
 
-    /// A client of these name servers.
-    pub async fn connect_to(&self, name_servers: &[String]) -> Result<Client, ConnectError> {
+    /// A client of the cluster with the deadlines that users have who set none: for scenarios about deadlines.
+    pub async fn connect_hastily(&self) -> Result<Client, ConnectError> {
+        self.connect_hastily_to(&self.cluster().name_servers()).await
+    }
+
+    /// The same, of these name servers.
+    pub async fn connect_hastily_to(&self, name_servers: &[String]) -> Result<Client, ConnectError> {
         self.driver.connect(self.builder().name_servers(name_servers)).await
     }
 

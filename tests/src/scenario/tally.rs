@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
-use fusee::{Receipt, SendError, Stored};
+use fusee::{Message, Producer, Receipt, SendError, Stored};
 
 use super::{Env, Failed};
 
@@ -53,6 +54,24 @@ impl Tally {
             Err(error) if error.stored() == Stored::No => drop(self.not_stored.insert(text)),
             Err(_) => drop(self.unknown.insert(text)),
         }
+    }
+
+    /// Sends again and again, for at most a minute, until a receipt comes, and keeps every outcome.
+    pub async fn until_stored(
+        &mut self,
+        env: &Env,
+        producer: &Producer,
+        topic: &str,
+        what: &str,
+    ) -> Result<(), Failed> {
+        env.until(Duration::from_secs(60), what, async || {
+            let text = env.name(what);
+            let outcome = producer.send(Message::new(topic, text.as_str())).await;
+            self.add(text, &outcome);
+            Ok(outcome.ok())
+        })
+        .await
+        .map(drop)
     }
 
     /// Scans the topic and fails when an outcome is a lie: stored and not there or not where the receipt says, not

@@ -16,7 +16,7 @@ const COUNT: usize = 200;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(2)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;

@@ -15,7 +15,7 @@ const COMMITTED: usize = 23;
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(1)?;
     let group = env.name("group");
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     for n in 0..COUNT {
         producer.send(Message::new(topic.as_str(), n.to_string())).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fusee::Message;
 
 use crate::proxy::{Proxies, Way, Weather};
-use crate::scenario::{Driver, Env, Needs, Tally, Verdict, same, timed, within};
+use crate::scenario::{Driver, Env, Needs, Tally, Verdict, timed, within};
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
@@ -16,12 +16,10 @@ const COUNT: usize = 50;
 pub(super) async fn run(env: &Env) -> Verdict {
     let proxies = Proxies::before(env.cluster())?;
     let topic = env.topic(2)?;
-    let client = env.connect_to(&proxies.name_server_addresses()).await?;
+    let client = env.connect_hastily_to(&proxies.name_server_addresses()).await?;
     let producer = client.producer(env.name("group")).start().await?;
     let mut tally = Tally::default();
-    let first = producer.send(Message::new(topic.as_str(), "first")).await;
-    tally.add("first", &first);
-    same(&first.is_ok(), &true, "the first send succeeds")?;
+    tally.until_stored(env, &producer, &topic, "first").await?;
     let swallows = || Weather { black_hole: true, ..Weather::default() };
     for (what, ways) in [("back", &[Way::Back][..]), ("there", &[Way::There]), ("both", &[Way::There, Way::Back])] {
         for way in ways {
@@ -39,13 +37,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
         .await;
         within(Duration::from_secs(5), took, what)?;
         proxies.brokers[0].heal();
-        env.until(Duration::from_secs(40), "a send on a healed line", async || {
-            let text = env.name(what);
-            let outcome = producer.send(Message::new(topic.as_str(), text.as_str())).await;
-            tally.add(text, &outcome);
-            Ok(outcome.ok())
-        })
-        .await?;
+        tally.until_stored(env, &producer, &topic, "a send on a healed line").await?;
     }
     let truth = tally.check(env, &topic).await?;
     client.close().await?;

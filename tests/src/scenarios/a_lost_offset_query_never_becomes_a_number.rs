@@ -19,7 +19,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let proxies = Proxies::before(env.cluster())?;
     let topic = env.topic(u32::try_from(QUEUES)?)?;
     let group = env.name("group");
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut sends = Vec::new();

@@ -9,7 +9,7 @@ pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let body: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let message = Message::new(topic.as_str(), body.clone())

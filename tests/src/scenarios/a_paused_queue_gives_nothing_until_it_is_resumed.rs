@@ -14,7 +14,7 @@ const EACH: usize = 50;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(2)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let queues = client.queues(topic.as_str()).await?;
     for queue in &queues {

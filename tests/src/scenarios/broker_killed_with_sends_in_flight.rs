@@ -16,7 +16,7 @@ const BEFORE: usize = 700;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect().await?;
+    let client = env.connect_hastily().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let text = |n: usize| format!("#{n} {}", "x".repeat(1000));
     let send = |n: usize| (n, producer.send(Message::new(topic.as_str(), text(n))));
@@ -37,12 +37,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     .await;
     within(Duration::from_secs(8), took, "learning how the sends ended")?;
     env.cluster().restart(0)?;
-    let again = env.until(Duration::from_secs(60), "a send after the restart", async || {
-        let text = env.name("after");
-        let outcome = producer.send(Message::new(topic.as_str(), text.as_str())).await;
-        tally.add(text, &outcome);
-        Ok(outcome.ok())
-    });
+    let again = tally.until_stored(env, &producer, &topic, "a send after the restart");
     let (again, after) = timed(again).await;
     again?;
     let truth = tally.check(env, &topic).await?;

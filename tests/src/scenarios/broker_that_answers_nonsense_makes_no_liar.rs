@@ -37,7 +37,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
         let broker = Fake::start(move |request| if request.code == SEND { vec![act.clone()] } else { vec![Act::code(0, "")] })?;
         let address = broker.address();
         let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
-        let client = env.connect_to(&[name_server.address()]).await?;
+        let client = env.connect_hastily_to(&[name_server.address()]).await?;
         let producer = client.producer("p").start().await?;
         let (outcome, took) = timed(producer.send(Message::new("orders", "x"))).await;
         within(Duration::from_secs(4), took, what)?;

@@ -31,7 +31,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     })?;
     let address = broker.address();
     let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
-    let client = env.connect_to(&[name_server.address()]).await?;
+    let client = env.connect_hastily_to(&[name_server.address()]).await?;
     let producer = client.producer("p").start().await?;
     let receipt = producer.send(Message::new("orders", "x")).await?;
     same(&receipt.offset, &42, "offset")?;

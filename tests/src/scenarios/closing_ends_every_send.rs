@@ -13,7 +13,7 @@ pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect().await?;
+    let client = env.connect_hastily().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let sends: Vec<_> = (0..500).map(|n| producer.send(Message::new(topic.as_str(), format!("{n}")))).collect();
     let closing = client.close();
@@ -32,7 +32,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let broker = Fake::start(|request| if request.code == 310 { Vec::new() } else { vec![Act::code(0, "")] })?;
     let address = broker.address();
     let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
-    let client = env.connect_to(&[name_server.address()]).await?;
+    let client = env.connect_hastily_to(&[name_server.address()]).await?;
     let producer = client.producer("p").start().await?;
     let send = producer.send(Message::new("orders", "x"));
     let (outcome, took) = timed(client.close()).await;

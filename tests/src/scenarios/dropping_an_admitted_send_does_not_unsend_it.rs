@@ -14,7 +14,7 @@ const COUNT: usize = 200;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     for n in 0..COUNT {
         drop(producer.send(Message::new(topic.as_str(), n.to_string())));

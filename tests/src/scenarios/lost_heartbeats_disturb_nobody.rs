@@ -1,4 +1,4 @@
-//! Heartbeats, or their answers, get lost twenty times: sends and reads go on, nothing is skipped.
+//! Heartbeats, or their answers, get lost twenty times for each way of getting lost: sends and reads go on, nothing is skipped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,20 +6,31 @@ use std::time::Duration;
 use fusee::{Message, StartFrom};
 
 use crate::proxy::{Fault, Proxies};
-use crate::scenario::{Driver, Env, Needs, Verdict, holds, same};
+use crate::scenario::{Driver, Env, Needs, Tally, Verdict, holds, same};
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 const HEARTBEAT: i32 = 34;
-const TIMES: usize = 5;
+const TIMES: usize = 20;
+const CLIENTS: usize = 8;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let proxies = Proxies::before(env.cluster())?;
     let topic = env.topic(2)?;
+    let others_topic = env.topic(1)?;
     let builder = env.builder().name_servers(proxies.name_server_addresses());
-    let client = env.driver.connect(builder.heartbeat_interval(Duration::from_secs(1))).await?;
+    let builder = builder.heartbeat_interval(Duration::from_secs(1));
+    // One is looked at; the others are there for their heartbeats, which begin with the first send to the broker.
+    let client = env.driver.connect(builder.clone()).await?;
     let producer = client.producer(env.name("group")).start().await?;
+    let mut others = Vec::new();
+    for _ in 0..CLIENTS - 1 {
+        let other = env.driver.connect(builder.clone()).await?;
+        let producer = other.producer(env.name("group")).start().await?;
+        Tally::default().until_stored(env, &producer, &others_topic, "there").await?;
+        others.push((other, producer));
+    }
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
     let broker = &proxies.brokers[0];
@@ -31,7 +42,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     // A reset may have a send stored twice; one stored message must not come twice.
     let mut places = BTreeSet::new();
     let mut unknown = 0;
-    env.until(Duration::from_secs(150), "twenty lost heartbeats", async || {
+    env.until(Duration::from_secs(240), "eighty lost heartbeats", async || {
         let text = format!("#{}", wanted.len() + unknown);
         match producer.send(Message::new(topic.as_str(), text.as_str())).await {
             Ok(_) => drop(wanted.insert(text)),
@@ -56,6 +67,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
     .await?;
     same(&broker.hits(HEARTBEAT), &(4 * TIMES), "heartbeats lost")?;
     drop(pull);
+    for (other, _) in others {
+        other.close().await?;
+    }
     client.close().await?;
-    Ok(format!("{} sends stored and read, {unknown} unknown, meanwhile", wanted.len()))
+    Ok(format!("{} heartbeats lost; {} sends stored and read, {unknown} unknown, meanwhile", 4 * TIMES, wanted.len()))
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     // As many queues as losses, so that all wait for their timeouts at the same time.
     let queues = u32::try_from(TIMES)?;
     let topic = env.topic(queues)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let all = client.queues(topic.as_str()).await?;
     let mut sends = Vec::new();

@@ -19,7 +19,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let mut said = Vec::new();
     for fault in [Fault::DropReply, Fault::DropRequest, Fault::ResetBefore, Fault::ResetBeforeReply] {
         let topic = env.topic(4)?;
-        let client = env.connect_to(&proxies.name_server_addresses()).await?;
+        let client = env.connect_hastily_to(&proxies.name_server_addresses()).await?;
         let producer = client.producer(env.name("group")).start().await?;
         let broker = &proxies.brokers[0];
         let before = broker.hits(SEND);

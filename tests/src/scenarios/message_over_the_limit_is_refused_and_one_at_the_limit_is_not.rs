@@ -11,7 +11,7 @@ const LIMIT: usize = 4 << 20;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(1)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     match producer.send(Message::new(topic.as_str(), vec![1; LIMIT + 1])).await {
         Err(error @ SendError::Illegal(_)) => same(&error.stored(), &Stored::No, "stored")?,

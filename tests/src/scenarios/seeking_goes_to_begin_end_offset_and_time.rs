@@ -13,7 +13,7 @@ const HALF: usize = 20;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(1)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let send = async |from: usize| {
         for n in from..from + HALF {

@@ -14,7 +14,7 @@ const EACH: usize = 50;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     thread::scope(|scope| {
         let senders = (0..THREADS).map(|thread| {

@@ -8,7 +8,7 @@ pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 pub(super) async fn run(env: &Env) -> Verdict {
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let topic = env.name("new");
     let sends: Vec<_> = (0..10).map(|n| producer.send(Message::new(topic.as_str(), format!("#{n}")))).collect();

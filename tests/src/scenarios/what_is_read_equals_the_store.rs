@@ -15,7 +15,7 @@ const COUNT: usize = 1000;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
-    let client = env.connect_patiently().await?;
+    let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let message = |n: usize| {
         let body = format!("#{n} {}", "ü".repeat(n % 700));
