@@ -22,6 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fusee_core::ids::ConnId;
 
 use crate::model::Registration;
@@ -40,6 +41,8 @@ use server::Server;
 
 /// The Unix time at the run's zero, in milliseconds.
 const UNIX_AT_ZERO: i64 = 1_700_000_000_000;
+/// Far more than the largest body.
+const NOISE_BYTES: usize = 64 * 1024;
 /// The topic that is sent to and read.
 const TOPIC: &str = "orders";
 
@@ -64,6 +67,8 @@ pub struct World {
     healed: bool,
     frames: u64,
     next_port: u16,
+    /// What bodies are pieces of.
+    noise: Bytes,
 }
 
 /// What will happen.
@@ -145,6 +150,7 @@ impl World {
             healed: false,
             frames: 0,
             next_port: 20_000,
+            noise: noise(random.fork("noise")),
             random: random.fork("network"),
             plan,
         };
@@ -322,6 +328,11 @@ impl World {
     fn is_broker(&self, server: usize) -> bool {
         server >= self.plan.name_servers
     }
+}
+
+/// Random bytes from which every body is cut at a place of its own.
+fn noise(mut random: Random) -> Bytes {
+    (0..NOISE_BYTES / 8).flat_map(|_| random.bits().to_le_bytes()).collect()
 }
 
 fn server_address(plan: &Plan, at: usize, port: u16) -> SocketAddr {

@@ -1,7 +1,5 @@
 //! The property string of a message: `name 0x01 value 0x02 …` (Java: `MessageDecoder`).
 
-use std::fmt::Write as _;
-
 /// Ends a name.
 pub const NAME_END: char = '\u{1}';
 /// Ends a value.
@@ -23,9 +21,12 @@ pub fn property<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 /// Entries joined again; `trailing` says whether the last one is ended too, which depends on the broker's age.
 #[must_use]
 pub fn join<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>, trailing: bool) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(256);
     for (name, value) in entries {
-        write!(text, "{name}{NAME_END}{value}{VALUE_END}").expect("writing to memory");
+        text.push_str(name);
+        text.push(NAME_END);
+        text.push_str(value);
+        text.push(VALUE_END);
     }
     if !trailing {
         text.pop();

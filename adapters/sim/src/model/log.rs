@@ -4,6 +4,7 @@
 //! first and its end; what was appended never changes, only an unflushed tail can be cut off.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,16 @@ use crate::codec::properties::property;
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     records: Vec<Record>,
+    /// Messages one after the other, a file's worth together; a full one never moves.
+    files: Vec<Vec<u8>>,
     end: i64,
     queues: BTreeMap<Arc<str>, BTreeMap<i32, Queue>>,
 }
 
 #[derive(Clone, Debug)]
 struct Record {
-    bytes: Bytes,
+    file: usize,
+    bytes: Range<usize>,
     physical: i64,
     topic: Arc<str>,
     queue: i32,
@@ -103,6 +107,8 @@ pub struct Read {
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Java's `maxTransferCountOnMessageInMemory`.
 const READ_COUNT_MAX: i32 = 32;
+/// A file of the commit log; Java's are of a gigabyte.
+const FILE_BYTES: usize = 256 * 1024;
 /// Entries a filtered read looks at: Java's 16,000 bytes of consume queue.
 const SCAN_MAX: usize = 800;
 
@@ -112,12 +118,21 @@ impl Log {
         let queue = self.queues.entry(Arc::clone(topic)).or_default().entry(message.queue).or_default();
         message.physical_offset = self.end;
         message.queue_offset = queue.end();
-        let mut bytes = Vec::with_capacity(120 + message.body.len() + topic.len() + message.properties.len());
-        message.encode(&mut bytes);
+        let size = 120 + message.body.len() + topic.len() + message.properties.len();
+        let room = self.files.last().map_or(0, |file| file.capacity() - file.len());
+        if room < size {
+            self.files.push(Vec::with_capacity(size.max(FILE_BYTES)));
+        }
+        let file = self.files.len() - 1;
+        let bytes = &mut self.files[file];
+        let from = bytes.len();
+        message.encode(bytes);
+        let bytes = from..bytes.len();
         queue.entries.push(self.records.len());
         self.end += i64::try_from(bytes.len()).unwrap_or(0);
         self.records.push(Record {
-            bytes: Bytes::from(bytes),
+            file,
+            bytes,
             physical: message.physical_offset,
             topic: Arc::clone(topic),
             queue: message.queue,
@@ -126,6 +141,10 @@ impl Log {
             tag: property(&message.properties, "TAGS").map(Box::from),
         });
         (message.queue_offset, message.physical_offset)
+    }
+
+    fn bytes(&self, record: &Record) -> &[u8] {
+        &self.files[record.file][record.bytes.clone()]
     }
 
     /// The first offset and the end of a queue; zeros when it does not exist.
@@ -167,7 +186,7 @@ impl Log {
                 if count == most || (count > 0 && body.len() + record.bytes.len() > READ_BYTES_MAX) {
                     break;
                 }
-                body.extend_from_slice(&record.bytes);
+                body.extend_from_slice(self.bytes(record));
                 count += 1;
             }
             next += 1;
@@ -188,7 +207,7 @@ impl Log {
     #[must_use]
     pub fn at(&self, physical: i64) -> Option<Bytes> {
         let at = self.records.binary_search_by_key(&physical, |record| record.physical).ok()?;
-        Some(self.records[at].bytes.clone())
+        Some(Bytes::copy_from_slice(self.bytes(&self.records[at])))
     }
 
     /// Store times of a queue's messages, with their offsets.
@@ -208,7 +227,7 @@ impl Log {
         let first = queue.map_or(0, |queue| queue.first);
         (first..)
             .zip(queue.map_or(&[][..], |queue| &queue.entries))
-            .map(|(offset, &at)| (offset, self.records[at].bytes.clone()))
+            .map(|(offset, &at)| (offset, Bytes::copy_from_slice(self.bytes(&self.records[at]))))
     }
 
     /// Forgets a queue's messages before `first`, as expiry does.
@@ -225,6 +244,8 @@ impl Log {
         let mut lost = Vec::new();
         while let Some(record) = self.records.pop_if(|record| record.at > at) {
             self.end = record.physical;
+            self.files[record.file].truncate(record.bytes.start);
+            self.files.truncate(record.file + 1);
             if let Some(queue) =
                 self.queues.get_mut(&record.topic).and_then(|queues| queues.get_mut(&record.queue))
             {
@@ -246,7 +267,9 @@ impl Log {
         let mut body = Vec::new();
         let wanted = java_hash(key);
         let found = self.records.iter().filter(|record| &*record.topic == topic).filter(|record| {
-            let Some(message) = Stored::decode(&mut record.bytes.clone()) else { return false };
+            let Some(message) = Stored::decode(&mut Bytes::copy_from_slice(self.bytes(record))) else {
+                return false;
+            };
             if unique {
                 property(&message.properties, "UNIQ_KEY").is_some_and(|own| java_hash(own) == wanted)
             } else {
@@ -255,7 +278,7 @@ impl Log {
             }
         });
         for record in found.take(most) {
-            body.extend_from_slice(&record.bytes);
+            body.extend_from_slice(self.bytes(record));
         }
         body
     }

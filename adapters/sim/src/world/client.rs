@@ -663,19 +663,21 @@ impl World {
             _ => (TOPIC.to_owned(), Choice::Any),
         };
         let any = choice == Choice::Any && topic == TOPIC;
-        let mut body = vec![0x55; usize::try_from(size).unwrap_or(0) + 16];
-        body[..8].copy_from_slice(&self.now.to_be_bytes());
-        let body = Bytes::from(body);
-        let key = self.checks.invoke(at, self.now, body.clone(), any);
+        let key = self.checks.sends.len();
+        let size = usize::try_from(size).unwrap_or(0) + 16;
+        let from = key * 37 % (self.noise.len() - size);
+        let body = self.noise.slice(from..from + size);
+        self.checks.invoke(at, self.now, body.clone(), any);
+        let id = id_of(key);
         let mut properties = PropertyText::new();
         let tag = if dice.is_multiple_of(2) { "even" } else { "odd" };
         properties.put("TAGS", tag).expect("a tag");
-        properties.put("UNIQ_KEY", &id_of(key)).expect("an id");
+        properties.put("UNIQ_KEY", &id).expect("an id");
         let properties = properties.finish();
         self.checks.sends[key].properties = properties.as_str().to_owned();
         let message = Prepared {
             topic: Topic::new(&topic).expect("a topic name"),
-            id: Text::from(id_of(key)),
+            id: Text::from(id),
             properties,
             body,
             sys_flag: 0,
