@@ -25,12 +25,14 @@ mod plan;
 mod pool;
 mod ports;
 mod ready;
+mod servers;
 mod supervisor;
 
 pub use cluster::Cluster;
 pub use plan::{ClusterBuilder, Secured, Version};
 pub use pool::{borrow, close_shared, hand_back, shared};
 pub use ready::stretch;
+pub use servers::{Model, Servers};
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

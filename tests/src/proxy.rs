@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::broker::Cluster;
+use crate::broker::Servers;
 use line::Line;
 
 /// What happens to one request.
@@ -214,7 +214,7 @@ pub struct Proxies {
 
 impl Proxies {
     /// Starts them.
-    pub fn before(cluster: &Cluster) -> io::Result<Self> {
+    pub fn before(cluster: &Servers) -> io::Result<Self> {
         let broker_addresses: Vec<String> = (0..cluster.brokers()).map(|i| cluster.broker_addr(i)).collect();
         let brokers =
             broker_addresses.iter().map(|address| Proxy::start(address)).collect::<io::Result<Vec<_>>>()?;

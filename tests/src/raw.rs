@@ -4,6 +4,7 @@
 //! that a fault in the client's codec cannot hide in the check of its results. Whatever is odd is an error here: an
 //! oracle must not be tolerant.
 
+mod ask;
 mod json;
 mod packet;
 mod scan;

@@ -1,18 +1,19 @@
-//! Runs every scenario on every driver against every broker line, and shows the table.
+//! Runs every scenario on every driver against every broker line, real and modelled, and shows the tables.
 //!
 //! `cargo test -p fusee-tests --test scenarios -- [filter]`; names are `scenario/driver/broker`. Slow scenarios run on
 //! two drivers of each broker line, in turn over the scenarios; with `FUSEE_SCENARIOS=all` or a filter, on every one.
+//! The model needs no Java: `-- model` runs what it can be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fusee_tests::broker::{self, Cluster, Demand, Version};
+use fusee_tests::broker::{self, Cluster, Demand, Servers, Version};
 use fusee_tests::scenario::{Driver, Env, Failed, Needs, Scenario};
 use fusee_tests::scenarios;
 use libtest_mimic::{Arguments, Failed as TrialFailed, Trial};
@@ -24,6 +25,42 @@ const THREADS: usize = 4;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 static TABLE: Mutex<BTreeMap<(usize, Driver, &'static str), Cell>> = Mutex::new(BTreeMap::new());
+
+/// What a scenario is run against.
+#[derive(Clone, Copy)]
+enum On {
+    Nothing,
+    Real(Version),
+    Model(Version),
+}
+
+impl On {
+    const BROKERS: &'static [Self] = &[
+        Self::Real(Version::V5_5_0),
+        Self::Real(Version::V4_9_4),
+        Self::Model(Version::V5_5_0),
+        Self::Model(Version::V4_9_4),
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Real(version) => version.as_str(),
+            Self::Model(Version::V5_5_0) => "model-5.5.0",
+            Self::Model(Version::V4_9_4) => "model-4.9.4",
+        }
+    }
+
+    /// Why a scenario cannot run here, if it cannot.
+    fn refuses(self, scenario: &Scenario) -> Option<&'static str> {
+        match (self, scenario.needs) {
+            (Self::Model(version), Needs::Shared(change) | Needs::Own(change)) => {
+                change(Cluster::builder(version)).unmodelled()
+            }
+            (Self::Model(_), Needs::Nothing) | (Self::Nothing | Self::Real(_), _) => None,
+        }
+    }
+}
 
 struct Cell {
     took: Duration,
@@ -81,34 +118,34 @@ fn real_brokers() -> Result<bool, String> {
 }
 
 fn trials(row: usize, scenario: Scenario, brokers: bool, all: bool) -> Vec<Trial> {
-    let versions: &[Option<Version>] = match scenario.needs {
-        Needs::Nothing => &[None],
-        Needs::Shared(_) | Needs::Own(_) => &[Some(Version::V5_5_0), Some(Version::V4_9_4)],
+    let places: &[On] = match scenario.needs {
+        Needs::Nothing => &[On::Nothing],
+        Needs::Shared(_) | Needs::Own(_) => On::BROKERS,
     };
     let chosen = |line: usize, driver: usize| {
         let count = scenario.drivers.len();
         all || !scenario.slow
             || [row + line, row + line + count / 2].iter().any(|turn| turn % count == driver)
     };
-    let runs = versions.iter().enumerate().flat_map(|(line, version)| {
+    let places = places.iter().enumerate().filter(move |(_, on)| on.refuses(&scenario).is_none());
+    let runs = places.flat_map(|(line, on)| {
         let drivers = scenario.drivers.iter().enumerate().filter(move |(i, _)| chosen(line, *i));
-        drivers.map(|(_, driver)| (*driver, *version))
+        drivers.map(|(_, driver)| (*driver, *on))
     });
-    runs.map(|(driver, version)| {
-        let broker = version.map_or("none", Version::as_str);
-        let name = format!("{}/{driver}/{broker}", scenario.name);
-        let skipped = version.is_some() && !brokers;
-        Trial::test(name, move || run(row, scenario, driver, version)).with_ignored_flag(skipped)
+    runs.map(|(driver, on)| {
+        let name = format!("{}/{driver}/{}", scenario.name, on.as_str());
+        let skipped = matches!(on, On::Real(_)) && !brokers;
+        Trial::test(name, move || run(row, scenario, driver, on)).with_ignored_flag(skipped)
     })
     .collect()
 }
 
 /// Runs one scenario on a thread of its own, which is left behind when it hangs.
-fn run(row: usize, scenario: Scenario, driver: Driver, version: Option<Version>) -> Result<(), TrialFailed> {
+fn run(row: usize, scenario: Scenario, driver: Driver, on: On) -> Result<(), TrialFailed> {
     let (tell, told) = channel();
     let begun = Instant::now();
     thread::spawn(move || {
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| script(scenario, driver, version)));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| script(scenario, driver, on)));
         // Nobody listens any more when it took too long.
         let _ = tell.send(outcome.unwrap_or_else(|_| Err("it panicked".into())));
     });
@@ -123,58 +160,72 @@ fn run(row: usize, scenario: Scenario, driver: Driver, version: Option<Version>)
         eprintln!("{} on {driver}: {why}", scenario.name);
     }
     let cell = Cell { took: begun.elapsed(), outcome };
-    let broker = version.map_or("none", Version::as_str);
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert((row, driver, broker), cell);
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert((row, driver, on.as_str()), cell);
     failed.map_or(Ok(()), |why| Err(why.into()))
 }
 
-fn script(scenario: Scenario, driver: Driver, version: Option<Version>) -> Result<String, Failed> {
-    let cluster = match (scenario.needs, version) {
-        (Needs::Shared(change), Some(version)) => Some(broker::shared(&change(Cluster::builder(version)))?),
-        (Needs::Own(change), Some(version)) => Some(broker::borrow(&change(Cluster::builder(version)))?),
-        (Needs::Nothing, _) | (_, None) => None,
+fn script(scenario: Scenario, driver: Driver, on: On) -> Result<String, Failed> {
+    let (Needs::Shared(change) | Needs::Own(change)) = scenario.needs else {
+        return driver.run((scenario.run)(&Env::new(scenario.name, driver, None)));
     };
-    let env = Env::new(scenario.name, driver, cluster.clone());
+    let own = matches!(scenario.needs, Needs::Own(_));
+    let servers = match on {
+        On::Real(version) if own => Servers::Real(broker::borrow(&change(Cluster::builder(version)))?),
+        On::Real(version) => Servers::Real(broker::shared(&change(Cluster::builder(version)))?),
+        On::Model(version) => Servers::Model(change(Cluster::builder(version)).model()?),
+        On::Nothing => return Err("it needs brokers".into()),
+    };
+    let servers = Arc::new(servers);
+    let env = Env::new(scenario.name, driver, Some(Arc::clone(&servers)));
     let outcome = driver.run((scenario.run)(&env));
     drop(env);
-    match (outcome, cluster) {
-        (Ok(saw), Some(cluster)) if matches!(scenario.needs, Needs::Own(_)) => {
-            broker::hand_back(cluster);
+    let Some(Servers::Real(cluster)) = Arc::into_inner(servers) else { return outcome };
+    match outcome {
+        Ok(saw) => {
+            if own {
+                broker::hand_back(cluster);
+            }
             Ok(saw)
         }
-        (Err(failed), Some(cluster)) => {
+        Err(failed) => {
             let logs = cluster.keep_logs()?;
             Err(format!("{failed} (the servers' logs stay in {})", logs.display()).into())
         }
-        (outcome, _) => outcome,
     }
 }
 
-/// Name × driver × broker, and below it what the scenarios saw.
+/// Name × driver for each broker, and below it what the scenarios saw, and which of them the model cannot serve.
 fn show_table(took: Duration) {
     let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     if table.is_empty() {
         return;
     }
-    let columns: BTreeSet<(&str, Driver)> =
-        table.keys().map(|(_, driver, broker)| (*broker, *driver)).collect();
+    let brokers: BTreeSet<&str> = table.keys().map(|(_, _, broker)| *broker).collect();
     let width = scenarios::ALL.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    print!("\n{:width$}", "");
-    for (broker, driver) in &columns {
-        print!(" {:>13}", format!("{driver} {broker}"));
+    let rows: BTreeSet<usize> = table.keys().map(|(row, _, _)| *row).collect();
+    for broker in brokers {
+        print!("\n{broker:width$}");
+        Driver::ALL.iter().for_each(|driver| print!(" {driver:>13}"));
+        println!();
+        let here: BTreeSet<usize> =
+            table.keys().filter(|(_, _, of)| *of == broker).map(|(row, _, _)| *row).collect();
+        for row in here {
+            print!("{:width$}", scenarios::ALL[row].name);
+            for driver in Driver::ALL {
+                let cell = table.get(&(row, *driver, broker)).map_or(String::new(), |cell| {
+                    let word = if cell.outcome.is_ok() { "ok" } else { "FAILED" };
+                    format!("{word} {:.1}s", cell.took.as_secs_f64())
+                });
+                print!(" {cell:>13}");
+            }
+            println!();
+        }
     }
     println!();
-    let rows: BTreeSet<usize> = table.keys().map(|(row, _, _)| *row).collect();
-    for row in &rows {
-        print!("{:width$}", scenarios::ALL[*row].name);
-        for (broker, driver) in &columns {
-            let cell = table.get(&(*row, *driver, *broker)).map_or(String::new(), |cell| {
-                let word = if cell.outcome.is_ok() { "ok" } else { "FAILED" };
-                format!("{word} {:.1}s", cell.took.as_secs_f64())
-            });
-            print!(" {cell:>13}");
+    for scenario in scenarios::ALL {
+        if let Some(why) = On::Model(Version::V5_5_0).refuses(scenario) {
+            println!("not on the model: {} ({why})", scenario.name);
         }
-        println!();
     }
     println!();
     for row in &rows {
@@ -194,4 +245,10 @@ fn show_table(took: Duration) {
     }
     let failed = table.values().filter(|cell| cell.outcome.is_err()).count();
     println!("\n{} runs in {:.0} s, {failed} failed", table.len(), took.as_secs_f64());
+    // Last, where whoever reads the end of a long output finds it.
+    for ((row, driver, broker), cell) in table.iter() {
+        if let Err(why) = &cell.outcome {
+            println!("FAILED {}/{driver}/{broker} after {:.1?}: {why}", scenarios::ALL[*row].name, cell.took);
+        }
+    }
 }

@@ -15,6 +15,7 @@
 mod threads;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -339,6 +340,15 @@ impl Cluster {
                 }
             });
         }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("name_servers", &self.name_servers)
+            .field("brokers", &self.brokers)
+            .finish_non_exhaustive()
     }
 }
 

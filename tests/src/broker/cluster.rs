@@ -266,49 +266,9 @@ impl Cluster {
 
     /// Makes a consumer group on every live broker.
     pub fn create_group(&self, group: &str) -> io::Result<()> {
-        let body = format!(r#"{{"groupName":"{group}"}}"#);
-        let brokers =
+        let mut brokers =
             self.servers.iter().filter(|server| matches!(server.role, Role::Broker(_)) && server.is_alive());
-        for broker in brokers {
-            self.caller
-                .call(&broker.address(), code::CREATE_GROUP, &[], body.as_bytes())?
-                .success("create group")?;
-        }
-        Ok(())
-    }
-
-    /// Stores an offset for a group with the first broker (request 15).
-    pub fn commit(&self, group: &str, topic: &str, queue: i32, offset: i64) -> io::Result<()> {
-        let (queue, offset) = (queue.to_string(), offset.to_string());
-        let fields = [
-            ("consumerGroup", group),
-            ("topic", topic),
-            ("queueId", queue.as_str()),
-            ("commitOffset", &offset),
-        ];
-        self.caller.call(&self.broker_addr(0), code::UPDATE_OFFSET, &fields, b"")?.success("commit").map(drop)
-    }
-
-    /// The offset the first broker has for a group (request 14), if it has one.
-    pub fn committed(&self, group: &str, topic: &str, queue: i32) -> io::Result<Option<i64>> {
-        let queue = queue.to_string();
-        let fields = [("consumerGroup", group), ("topic", topic), ("queueId", queue.as_str())];
-        let reply = self.caller.call(&self.broker_addr(0), code::QUERY_OFFSET, &fields, b"")?;
-        if reply.code == 22 {
-            return Ok(None);
-        }
-        reply.success("committed offset")?.number("offset").map(Some)
-    }
-
-    /// Stores a message with the property `MARK` in a queue of every broker of a topic; returns how many.
-    pub fn mark(&self, topic: &str, body: &str) -> io::Result<usize> {
-        let server = self.live_name_servers().into_iter().next();
-        let server = server.ok_or_else(|| io::Error::other("no live name server"))?;
-        let masters = self.caller.masters(&server, topic)?.unwrap_or_default();
-        for master in &masters {
-            self.caller.send(&master.address, topic, 0, "MARK\u{1}yes\u{2}", body.as_bytes())?;
-        }
-        Ok(masters.len())
+        brokers.try_for_each(|broker| self.caller.create_group(&broker.address(), group))
     }
 
     /// Runs RocketMQ's own `mqadmin` and returns what it printed. It reports success whatever happened: read the text.
