@@ -7,14 +7,17 @@
 //! the core is driven by its contract and in no other way.
 
 mod act;
+mod app;
 mod checks;
 mod client;
+mod dials;
 mod faults;
 mod link;
 mod log;
 pub mod plan;
 mod run;
 mod server;
+mod wire;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
