@@ -181,11 +181,12 @@ impl Router {
             cx.call(self.servers[server], Purpose::Connect, request, Some(deadline), false);
             return;
         }
-        // Everybody was asked. Who refuses or cannot be reached may be starting; who speaks another protocol is not.
+        // Everybody was asked. Who refuses or cannot be reached may be starting; who speaks another protocol
+        // or is not trusted is not.
         let hopeless = connecting.said.values().all(|said| match said {
             CallError::Refused { code, .. } => *code != ResponseCode::SYSTEM_ERROR,
             CallError::Malformed { .. } => true,
-            CallError::Lost { why, .. } => matches!(why, LostWhy::Protocol(_)),
+            CallError::Lost { why, .. } => matches!(why, LostWhy::Protocol(_) | LostWhy::Untrusted(_)),
             CallError::TimedOut { .. } | CallError::UnknownBroker(_) | CallError::Closed => false,
         });
         if hopeless {

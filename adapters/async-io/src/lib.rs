@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use fusee_core::ids::Address;
 use fusee_core::time::Instant;
 use fusee_engine::polled::{PollRead, Runtime};
-use fusee_engine::{Epoch, PollWritable, Socket, Task};
+use fusee_engine::{Epoch, PollWritable, Socket, SocketOptions, Task};
 
 /// A client's home on the reactor and on an executor of any kind.
 #[derive(Clone)]
@@ -58,9 +58,9 @@ impl Runtime for AsyncIo {
         blocking::unblock(move || Ok(name.as_str().to_socket_addrs()?.collect())).await
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<(Reader, Writer)> {
+    async fn connect(&self, address: SocketAddr, options: SocketOptions) -> io::Result<(Reader, Writer)> {
         let stream = Async::<TcpStream>::connect(address).await?;
-        stream.get_ref().set_nodelay(true)?;
+        options.apply(stream.get_ref())?;
         let stream = Arc::new(stream);
         let reader = Reader { stream: stream.clone(), chunk: vec![0; READ].into(), emptied: false };
         Ok((reader, Writer(stream)))

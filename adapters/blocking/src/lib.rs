@@ -122,7 +122,7 @@ fn connect(engine: &Engine, name: &Address) -> Result<(TcpStream, Option<Seal>),
     let mut why = LostWhy::Unresolved("it has no address".into());
     for address in name.as_str().to_socket_addrs().map_err(unresolved)? {
         let connected = TcpStream::connect_timeout(&address, CONNECT).and_then(|stream| {
-            stream.set_nodelay(true)?;
+            engine.sockets().apply(&stream)?;
             Ok(stream)
         });
         match connected {

@@ -19,6 +19,7 @@ use fusee_core::ids::Address;
 use fusee_core::time::Instant;
 
 use crate::adapter::Task;
+use crate::options::SocketOptions;
 use crate::polled::Runtime;
 
 /// Tasks polled before others on the same executor get their turn.
@@ -77,8 +78,9 @@ impl<R: Runtime> Runtime for Driven<R> {
     fn connect(
         &self,
         address: SocketAddr,
+        options: SocketOptions,
     ) -> impl Future<Output = io::Result<(Self::Reader, Self::Socket)>> + Send {
-        self.sockets.connect(address)
+        self.sockets.connect(address, options)
     }
 
     fn spawn(&self, task: Task) {

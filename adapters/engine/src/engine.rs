@@ -27,6 +27,7 @@ use crate::after::After;
 use crate::credentials::Credential;
 use crate::guarded::{Dead, Guarded, Who};
 use crate::operation::Operation;
+use crate::options::SocketOptions;
 use crate::settings::Settings;
 use crate::slots::Look;
 use crate::tls::Seal;
@@ -235,6 +236,11 @@ impl Engine {
     /// [`LostWhy::Tls`] when there is no name to verify.
     pub fn seal(&self, address: &Address) -> Result<Option<Seal>, LostWhy> {
         self.settings.tls.as_ref().map(|tls| Seal::new(tls, address)).transpose()
+    }
+
+    /// What the operating system is told of a new connection.
+    pub fn sockets(&self) -> SocketOptions {
+        self.settings.sockets
     }
 
     /// Who signs a request that is written now.

@@ -30,6 +30,10 @@ impl Seal {
         match *self {}
     }
 
+    pub(crate) fn say_goodbye(&self, _: &mut Outbox) {
+        match *self {}
+    }
+
     pub(crate) fn open(&self, _: &mut BytesMut, _: &mut BytesMut) -> Result<bool, LostWhy> {
         match *self {}
     }

@@ -21,6 +21,7 @@ use crate::adapter::{Adapter, Task, WouldStall, refuse_here};
 use crate::connection::{Intake, Lease, Pulse};
 use crate::engine::Engine;
 use crate::lost::{lost_why, not_tls};
+use crate::options::SocketOptions;
 use crate::tls::Seal;
 use crate::wire::{PollWritable, Wire};
 
@@ -46,10 +47,11 @@ pub trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// The addresses that `host:port` stands for now.
     fn resolve(&self, name: &Address) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
 
-    /// Connects; what is written leaves at once (`TCP_NODELAY`).
+    /// Connects, and applies the options to the socket.
     fn connect(
         &self,
         address: SocketAddr,
+        options: SocketOptions,
     ) -> impl Future<Output = io::Result<(Self::Reader, Self::Socket)>> + Send;
 
     /// Runs a task, or drops it if that cannot be.
@@ -136,7 +138,7 @@ async fn connect<R: Runtime>(runtime: &R, engine: &Engine, name: &Address) -> Re
     let addresses = runtime.resolve(name).await.map_err(|error| unresolved(&error))?;
     let mut why = unresolved(&"it has no address");
     for address in addresses {
-        match runtime.connect(address).await {
+        match runtime.connect(address, engine.sockets()).await {
             Ok((mut reader, socket)) => match engine.seal(name)? {
                 None => return Ok((reader, socket, None)),
                 Some(seal) => match shake_hands(&seal, &mut reader, &socket).await {

@@ -1,18 +1,21 @@
-//! What happens to requests and bytes at the edge, whatever the adapter.
+//! What happens to requests, bytes and sockets at the edge, whatever the adapter.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::credentials::Credentials;
+use crate::options::SocketOptions;
 use crate::tls::Tls;
 
-/// What happens to requests at the edge.
+/// What happens at the edge.
 #[derive(Clone, Default)]
 pub struct Settings {
     /// Who signs them. Default: nobody.
     pub credentials: Option<Arc<dyn Credentials>>,
     /// How connections are secured. Default: not at all.
     pub tls: Option<Tls>,
+    /// What the operating system is told of each connection.
+    pub sockets: SocketOptions,
 }
 
 impl fmt::Debug for Settings {
@@ -20,6 +23,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("signs", &self.credentials.is_some())
             .field("tls", &self.tls)
+            .field("sockets", &self.sockets)
             .finish()
     }
 }

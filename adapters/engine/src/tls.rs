@@ -222,7 +222,7 @@ impl Seal {
     /// once more then.
     ///
     /// # Errors
-    /// [`LostWhy::Tls`] when the two cannot agree, or the server is not who it should be.
+    /// [`LostWhy::Tls`] when the two cannot agree, [`LostWhy::Untrusted`] when one is not who it should be.
     pub fn shake_hands(&self, came: &mut BytesMut, to_write: &mut BytesMut) -> Result<bool, LostWhy> {
         let mut session = self.session();
         let taken = take_in(&mut session, came, None);
@@ -250,6 +250,17 @@ impl Seal {
         Ok(session.wants_write())
     }
 
+    /// Appends the word that nothing more comes from us, so that the peer can tell the end from a cut.
+    pub(crate) fn say_goodbye(&self, sealed: &mut Outbox) {
+        let farewell = Outbox::default().pour_into(sealed, |_, out| {
+            let mut session = self.session();
+            session.send_close_notify();
+            put_out(&mut session, out);
+            Ok::<_, LostWhy>(())
+        });
+        farewell.expect("it cannot fail");
+    }
+
     fn session(&self) -> MutexGuard<'_, ClientConnection> {
         // A session that panicked half-way fails when it is next used.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -272,7 +283,7 @@ fn take_in(
             let taken = session.read_tls(&mut &came[..]).map_err(|error| broken(&error))?;
             came.advance(taken);
         }
-        session.process_new_packets().map_err(|error| broken(&error))?;
+        session.process_new_packets().map_err(|error| refused(&error))?;
         if let Some(plain) = plain.as_deref_mut() {
             let mut reader = session.reader();
             // An error here is only that there is nothing, or an end that the socket will tell as well.
@@ -297,6 +308,35 @@ fn put_out(session: &mut ClientConnection, out: &mut BytesMut) {
 
 fn broken(error: &dyn fmt::Display) -> LostWhy {
     LostWhy::Tls(error.to_string().into())
+}
+
+/// What an error of the session means: a certificate that one side does not accept stays so, and so does a server that
+/// speaks something else.
+fn refused(error: &rustls::Error) -> LostWhy {
+    use rustls::AlertDescription as Alert;
+    use rustls::Error;
+
+    let for_good = matches!(
+        error,
+        Error::InvalidCertificate(_)
+            | Error::InvalidMessage(_)
+            | Error::NoCertificatesPresented
+            | Error::PeerIncompatible(_)
+            | Error::AlertReceived(
+                Alert::AccessDenied
+                    | Alert::BadCertificate
+                    | Alert::CertificateExpired
+                    | Alert::CertificateRequired
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateUnknown
+                    | Alert::HandshakeFailure
+                    | Alert::ProtocolVersion
+                    | Alert::UnknownCA
+                    | Alert::UnrecognisedName
+                    | Alert::UnsupportedCertificate,
+            )
+    );
+    if for_good { LostWhy::Untrusted(error.to_string().into()) } else { broken(error) }
 }
 
 /// Whoever answers is taken for the server.

@@ -260,7 +260,14 @@ impl Inside {
         match supply {
             Supply::All => Flushed::Idle,
             Supply::More => Flushed::More,
-            Supply::HangUp => Flushed::End(LostWhy::Closed),
+            Supply::HangUp => {
+                if let Some(seal) = &wire.seal {
+                    seal.say_goodbye(&mut self.sealed);
+                    // A courtesy: who cannot be told learns of the end from the socket.
+                    self.write(wire).unwrap_or_default();
+                }
+                Flushed::End(LostWhy::Closed)
+            }
         }
     }
 

@@ -6,7 +6,9 @@ mod bench;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bench::peer::{Peer, reply};
 use bench::{Driver, Home, on_each_adapter, receipt, send};
@@ -23,6 +25,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 on_each_adapter! {
     what_is_sent_arrives
     a_stranger_is_refused
+    the_end_is_told
 }
 
 const AUTHORITY: &[u8] = include_bytes!("tls/authority.pem");
@@ -53,6 +56,16 @@ fn a_stranger_is_refused(driver: Driver) {
     let home = Home::of(driver);
     let why = refusal(&server, &home, Tls::authorities(STRANGER));
     assert!(why.contains("UnknownIssuer"), "{why}");
+}
+
+/// A server can tell our end from a cut.
+fn the_end_is_told(driver: Driver) {
+    let server = Server::start(SERVER, false);
+    let home = Home::of(driver);
+    let handle = server.client(&home, Tls::authorities(AUTHORITY));
+    assert_eq!(connect(&handle), Ok(()));
+    drop(handle);
+    assert_eq!(server.ends.recv(), Ok(End::Told));
 }
 
 #[test]
@@ -87,7 +100,7 @@ fn servers_may_ask_who_we_are() {
 #[test]
 fn a_server_in_the_plain_hears_no_plain_byte() {
     let (home, peer) = (Home::of(Driver::Threads), Peer::start());
-    let handle = client(&peer.address(), &home, Tls::authorities(AUTHORITY));
+    let handle = client(&peer.address(), &home, Tls::authorities(AUTHORITY), Duration::from_millis(500));
     // The server takes the handshake for a frame, an absurd one, and hangs up.
     let refused = connect(&handle);
     assert!(
@@ -101,7 +114,7 @@ fn a_server_in_the_plain_hears_no_plain_byte() {
 fn refusal(server: &Server, home: &Home, tls: TlsBuilder) -> String {
     match connect(&server.client(home, tls)) {
         Err(ConnectError::NoNameServer(said)) => match &said[..] {
-            [CallError::Lost { why: LostWhy::Tls(why), .. }, ..] => why.to_string(),
+            [CallError::Lost { why: LostWhy::Untrusted(why), .. }, ..] => why.to_string(),
             other => panic!("refused otherwise: {other:?}"),
         },
         other => panic!("not refused: {other:?}"),
@@ -115,9 +128,9 @@ fn connect(handle: &Handle) -> Result<(), ConnectError> {
     }
 }
 
-fn client(address: &str, home: &Home, tls: TlsBuilder) -> Handle {
+fn client(address: &str, home: &Home, tls: TlsBuilder, connect_deadline: Duration) -> Handle {
     let mut config = Config::new(vec![Address::new(address).unwrap()], ClientId::new("secured").unwrap());
-    config.connect_deadline = std::time::Duration::from_millis(500);
+    config.connect_deadline = connect_deadline;
     let client = Client::new(config, 7, Instant::ZERO, UnixMillis(1_700_000_000_000));
     home.start_with(client, Settings { tls: Some(tls.build().unwrap()), ..Settings::default() })
 }
@@ -126,6 +139,14 @@ fn client(address: &str, home: &Home, tls: TlsBuilder) -> Handle {
 struct Server {
     address: SocketAddr,
     listener: Option<JoinHandle<()>>,
+    ends: Receiver<End>,
+}
+
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Told,
+    Cut,
 }
 
 impl Server {
@@ -146,6 +167,7 @@ impl Server {
         let config = Arc::new(builder.with_single_cert(chain, key).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let (tell, ends) = channel();
         let listener = thread::spawn(move || {
             let mut serving = Vec::new();
             for stream in listener.incoming() {
@@ -158,17 +180,23 @@ impl Server {
                 }
                 let session = ServerConnection::new(config.clone()).unwrap();
                 stream.flush().unwrap();
-                serving.push(thread::spawn(move || serve(StreamOwned::new(session, stream), address)));
+                let tell = tell.clone();
+                serving.push(thread::spawn(move || {
+                    let end = serve(StreamOwned::new(session, stream), address);
+                    // Few tests ask.
+                    tell.send(end).unwrap_or_default();
+                }));
             }
             for thread in serving {
                 thread.join().unwrap();
             }
         });
-        Self { address, listener: Some(listener) }
+        Self { address, listener: Some(listener), ends }
     }
 
     fn client(&self, home: &Home, tls: TlsBuilder) -> Handle {
-        client(&self.address.to_string(), home, tls)
+        // Who is refused learns of it at once.
+        client(&self.address.to_string(), home, tls, Duration::from_secs(60))
     }
 }
 
@@ -180,14 +208,19 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, address: SocketAddr) {
+fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, address: SocketAddr) -> End {
     let mut framer = Framer::default();
     let mut chunk = vec![0; 64 * 1024];
-    while let Ok(bytes @ 1..) = stream.read(&mut chunk) {
+    loop {
+        let bytes = match stream.read(&mut chunk) {
+            Ok(0) => return End::Told,
+            Ok(bytes) => bytes,
+            Err(_) => return End::Cut,
+        };
         framer.spare(bytes).extend_from_slice(&chunk[..bytes]);
         while let Some(frame) = framer.next_frame().unwrap() {
             if stream.write_all(&reply(&frame, address)).is_err() {
-                return;
+                return End::Cut;
             }
         }
     }

@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use fusee_core::ids::Address;
 use fusee_core::time::Instant;
 use fusee_engine::polled::{PollRead, Runtime};
-use fusee_engine::{Engine, Epoch, PollWritable, Socket, Task, WouldStall};
+use fusee_engine::{Engine, Epoch, PollWritable, Socket, SocketOptions, Task, WouldStall};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -55,9 +55,9 @@ impl Runtime for Tokio {
         Ok(tokio::net::lookup_host(name.as_str()).await?.collect())
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<(Reader, Writer)> {
+    async fn connect(&self, address: SocketAddr, options: SocketOptions) -> io::Result<(Reader, Writer)> {
         let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        options.apply(&stream)?;
         let (reader, writer) = stream.into_split();
         Ok((Reader(reader), Writer(writer)))
     }

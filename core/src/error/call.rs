@@ -49,6 +49,9 @@ pub enum LostWhy {
     /// Any other error of the operating system.
     #[error("{0}")]
     Io(Box<str>),
+    /// One side does not accept the other's certificate, name or protocol; trying again does not help.
+    #[error("TLS: {0}")]
+    Untrusted(Box<str>),
     /// The secure channel could not be set up or broke.
     #[error("TLS: {0}")]
     Tls(Box<str>),
@@ -117,6 +120,7 @@ impl CallError {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
+            Self::Lost { why: LostWhy::Untrusted(_), .. } => Retry::Never,
             Self::Lost { .. } | Self::TimedOut { .. } => Retry::After(Duration::from_secs(1)),
             Self::Refused { code, .. } => retry_of_code(*code),
             Self::UnknownBroker(_) => Retry::After(Duration::from_secs(30)),
@@ -156,7 +160,9 @@ const fn hint_of_loss(why: &LostWhy) -> Option<&'static str> {
             Some("the peer hung up: is it restarting, does it expect TLS, is a proxy in between?")
         }
         LostWhy::RuntimeGone => Some("keep the runtime alive for as long as the client is used"),
-        LostWhy::Tls(_) => Some("check the certificate authority, the server name and the server's TLS mode"),
+        LostWhy::Untrusted(_) | LostWhy::Tls(_) => {
+            Some("check the certificate authority, the server name and the server's TLS mode")
+        }
         LostWhy::Silent | LostWhy::GoAway | LostWhy::Closed | LostWhy::Io(_) => None,
     }
 }

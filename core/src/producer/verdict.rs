@@ -19,9 +19,16 @@ pub(super) const fn is_retried(code: ResponseCode) -> bool {
     )
 }
 
+/// Whether a general error is that of ACL 1.0, which looks at a request before anything else does (Java:
+/// `PlainPermissionManager`, called by a hook before the processor; `RemotingHelper#exceptionSimpleDesc`).
+fn is_of_acl(remark: &str) -> bool {
+    remark.starts_with("org.apache.rocketmq.acl.common.AclException")
+}
+
 /// Whether the broker said before storing anything that it will not: its other codes leave doubt.
-pub(super) const fn refused_for_sure(error: &RpcError) -> bool {
+pub(super) fn refused_for_sure(error: &RpcError) -> bool {
     match error {
+        RpcError::Refused { code: ResponseCode::SYSTEM_ERROR, remark } => is_of_acl(remark),
         RpcError::Refused { code, .. } => matches!(
             *code,
             ResponseCode::SYSTEM_BUSY
@@ -35,5 +42,24 @@ pub(super) const fn refused_for_sure(error: &RpcError) -> bool {
                 | ResponseCode::GO_AWAY
         ),
         RpcError::Malformed(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Text;
+
+    #[test]
+    fn only_what_is_said_before_storing_is_a_refusal_for_sure() {
+        let said = |code: i32, remark: &str| RpcError::Refused {
+            code: ResponseCode(code),
+            remark: Text::from(alloc::string::String::from(remark)),
+        };
+        let of_acl = "org.apache.rocketmq.acl.common.AclException: No acl config for the unknown account";
+        assert!(refused_for_sure(&said(1, of_acl)));
+        assert!(!refused_for_sure(&said(1, "java.lang.NullPointerException: see AclException")));
+        assert!(refused_for_sure(&said(2, "[PCBUSY_CLEAN_QUEUE]broker busy")));
+        assert!(!refused_for_sure(&said(10, "")), "a flush that takes too long comes after the storing");
     }
 }

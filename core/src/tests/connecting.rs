@@ -86,14 +86,18 @@ fn nobody_there_ends_after_five_seconds_and_says_who_said_what() {
 }
 
 #[test]
-fn something_else_than_rocketmq_is_told_at_once() {
-    let mut bench = Bench::new();
-    let ticket = bench.ticket();
-    bench.client.connect(bench.now, ticket);
-    bench.drain();
-    let (conn, ..) = bench.request().expect("a route request");
-    bench.lose(conn, LostWhy::Protocol(FrameError::SerializeType(9)), 1);
-    assert!(matches!(bench.done.get(&ticket), Some(Outcome::Connected(Err(_)))), "{:?}", bench.done);
+fn something_else_than_rocketmq_and_somebody_untrusted_are_told_at_once() {
+    for why in
+        [LostWhy::Protocol(FrameError::SerializeType(9)), LostWhy::Untrusted("certificate expired".into())]
+    {
+        let mut bench = Bench::new();
+        let ticket = bench.ticket();
+        bench.client.connect(bench.now, ticket);
+        bench.drain();
+        let (conn, ..) = bench.request().expect("a route request");
+        bench.lose(conn, why, 1);
+        assert!(matches!(bench.done.get(&ticket), Some(Outcome::Connected(Err(_)))), "{:?}", bench.done);
+    }
 }
 
 #[test]
