@@ -1,17 +1,24 @@
 //! Holds a cluster of real servers for as long as its standard input is open:
-//! `cluster [4.9.4|5.5.0] [--brokers N] [--name-servers N] [--no-auto-create] [--throughput] [--set KEY=VALUE]...`
+//! `cluster [4.9.4|5.5.0] [--model] [--brokers N] [--name-servers N] [--no-auto-create] [--throughput] [--set KEY=VALUE]...`
 //!
-//! Prints one JSON line when the cluster is usable. Everything stops when the input ends or this process dies.
+//! With `--model` it is the model of that release, in this process. Prints one JSON line when the cluster is usable.
+//! Everything stops when the input ends or this process dies.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;
 
-use fusee_tests::broker::{Cluster, ClusterBuilder, Version};
+use fusee_tests::broker::{Cluster, ClusterBuilder, Servers, Version};
 use serde_json::json;
 
 fn main() -> ExitCode {
-    match described(std::env::args().skip(1)) {
-        Ok(builder) => match hold(&builder) {
+    let mut model = false;
+    let words = std::env::args().skip(1).filter(|word| {
+        model |= word == "--model";
+        word != "--model"
+    });
+    let described = described(words);
+    match described {
+        Ok(builder) => match if model { hold_model(&builder) } else { hold(&builder) } {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("cluster: {error}");
@@ -33,6 +40,20 @@ fn hold(builder: &ClusterBuilder) -> Result<(), Box<dyn std::error::Error>> {
         json!({
             "version": cluster.version().as_str(), "name_servers": cluster.name_servers(), "brokers": brokers,
             "directory": cluster.directory(), "processes": cluster.processes(),
+        })
+    );
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn hold_model(builder: &ClusterBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    let model = Servers::Model(builder.model()?);
+    let brokers: Vec<String> = (0..model.brokers()).map(|i| model.broker_addr(i)).collect();
+    println!(
+        "{}",
+        json!({
+            "version": model.version().as_str(), "name_servers": model.name_servers(), "brokers": brokers,
+            "model": true,
         })
     );
     io::stdin().read_to_end(&mut Vec::new())?;
