@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusee_core::ids::{Address, ClientId};
-use fusee_core::limits::client as limits;
 use fusee_core::{Config, ConnectionConfig, SendConfig};
 use fusee_engine::{Credential, Credentials, Settings};
 
@@ -19,7 +18,9 @@ use crate::environment::{self, Origin};
 use crate::error::{ConfigError, ConnectError};
 use crate::id;
 use crate::pending::Pending;
+use crate::preset::Preset;
 use crate::runtime::{Driver, Runtime};
+use crate::setting::{Setting, Value, Values};
 
 /// The settings of a client that is about to connect.
 ///
@@ -40,12 +41,7 @@ pub struct ClientBuilder {
     name_servers: Result<Vec<Address>, ConfigError>,
     origin: Origin,
     client_id: Option<String>,
-    send: SendConfig,
-    connect_deadline: Duration,
-    close_deadline: Duration,
-    heartbeat: Duration,
-    route_refresh: Duration,
-    connections: ConnectionConfig,
+    values: Values,
     settings: Settings,
     runtime: Runtime,
     /// Found while the settings were made, to be reported by the connecting.
@@ -59,15 +55,51 @@ impl ClientBuilder {
         Self::with(name_servers, origin)
     }
 
-    /// The defaults, and the name servers of the environment: the first of `FUSEE_NAMESRV`, `NAMESRV_ADDR`,
-    /// `ROCKETMQ_NAMESRV_ADDR` and `PYROCKETMQ_NAMESRV_ADDR` that is set, otherwise 127.0.0.1:9876. Each takes
-    /// `host:port`, or several separated by semicolons or commas.
+    /// The defaults, with what the environment says:
+    ///
+    /// | variables, the first that is set counts | set | units, and what is allowed |
+    /// |---|---|---|
+    /// | `FUSEE_NAMESRV`, `NAMESRV_ADDR`, `ROCKETMQ_NAMESRV_ADDR`, `PYROCKETMQ_NAMESRV_ADDR`, `PYROCKETMQ_SERVER_ADDRESS` | [`name_servers`](Self::name_servers) | `host:port`, or several separated by semicolons or commas |
+    /// | `FUSEE_PRESET`, `PYROCKETMQ_ENVIRONMENT` | [`preset`](Self::preset) | a name: `default`, `development`, `production`, `testing`, `high-performance`, `debug` |
+    /// | `FUSEE_SEND_DEADLINE`, `PYROCKETMQ_RPC_TIMEOUT` | [`send_deadline`](Self::send_deadline) | time, 1 ms to 1 h |
+    /// | `FUSEE_SEND_ATTEMPTS` | [`send_attempts`](Self::send_attempts) | 1 to 100 |
+    /// | `FUSEE_SEND_MESSAGES_MAX`, `PYROCKETMQ_MAX_WAITERS` | [`send_messages_max`](Self::send_messages_max) | messages, 1 to 1,000,000 |
+    /// | `FUSEE_SEND_BYTES_MAX` | [`send_bytes_max`](Self::send_bytes_max) | bytes, or with `KiB`, `MiB`, `GiB`; 1 byte to 16 GiB |
+    /// | `FUSEE_CONNECT_DEADLINE` | [`connect_deadline`](Self::connect_deadline) | time, 1 ms to 1 h |
+    /// | `FUSEE_CLOSE_DEADLINE` | [`close_deadline`](Self::close_deadline) | time, 0 to 1 h |
+    /// | `FUSEE_HEARTBEAT_INTERVAL` | [`heartbeat_interval`](Self::heartbeat_interval) | time, 1 s to 60 s |
+    /// | `FUSEE_ROUTE_REFRESH_INTERVAL` | [`route_refresh_interval`](Self::route_refresh_interval) | time, 1 s to 1 h |
+    /// | `FUSEE_CONNECTIONS_PER_BROKER`, `PYROCKETMQ_CONNECTION_POOL_SIZE` | [`connections_per_broker`](Self::connections_per_broker) | 1 to 64 |
+    /// | `FUSEE_DIAL_DEADLINE`, `PYROCKETMQ_CONNECTION_POOL_TIMEOUT` | [`dial_deadline`](Self::dial_deadline) | time, 1 ms to 1 h |
+    /// | `FUSEE_BACKOFF_FIRST`, `FUSEE_BACKOFF_LONGEST` | [`backoff`](Self::backoff) | times, 1 ms to 1 h |
+    /// | `FUSEE_IN_FLIGHT_MAX` | [`in_flight_max`](Self::in_flight_max) | requests, 1 to 32,768 |
+    /// | `FUSEE_IDLE_CLOSE` | [`idle_close`](Self::idle_close) | time, 1 s to 1 h, or `never` |
+    /// | `FUSEE_CONNECTION_LIFE_MAX`, `PYROCKETMQ_CONNECTION_MAX_LIFETIME` | [`connection_life_max`](Self::connection_life_max) | time, 1 s to 24 h, or `never` |
+    /// | `FUSEE_TCP_KEEP_ALIVE` | [`tcp_keep_alive`](Self::tcp_keep_alive) | time, 1 s to 2 h, or `never` |
+    ///
+    /// Times are `250ms`, `5s`, `1.5m`, `1h`, or plain seconds. A variable that is empty counts as not set. A single
+    /// option overrides the preset, whichever variable says it; what the program sets afterwards overrides both.
+    /// Secrets are not read from the environment: give them to [`credentials`](Self::credentials).
     ///
     /// # Errors
-    /// [`ConfigError`] when that variable holds something that is no address.
+    /// [`ConfigError`] when a variable holds something else; it names the variable, and what is allowed.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let (name_servers, origin) = environment::name_servers(|name| std::env::var(name).ok())?;
-        Ok(Self::with(Ok(name_servers), origin))
+        // What is no text is no value of any option either, and is refused as such.
+        Self::from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let (name_servers, origin) = environment::name_servers(&variable)?;
+        let mut builder = Self::with(Ok(name_servers), origin);
+        if let Some((preset, name)) = environment::preset(&variable)? {
+            builder = builder.apply(preset, Some(name));
+        }
+        for setting in Setting::ALL {
+            if let Some((value, name)) = environment::value(setting, &variable)? {
+                builder.values.set(setting, value, Origin::Variable(name));
+            }
+        }
+        Ok(builder)
     }
 
     fn with(name_servers: Result<Vec<Address>, ConfigError>, origin: Origin) -> Self {
@@ -75,16 +107,29 @@ impl ClientBuilder {
             name_servers,
             origin,
             client_id: None,
-            send: SendConfig::default(),
-            connect_deadline: limits::CONNECT_DEADLINE,
-            close_deadline: limits::CLOSE_DEADLINE,
-            heartbeat: limits::HEARTBEAT,
-            route_refresh: limits::ROUTE_REFRESH,
-            connections: ConnectionConfig::default(),
+            values: Values::default(),
             settings: Settings::default(),
             runtime: Runtime::default(),
             fault: None,
         }
+    }
+
+    /// Sets the options that go together under a name; [`Preset`] says which, and to what. What is set afterwards
+    /// overrides it, and it overrides what was set before. A name is made one by `"production".parse()?`.
+    pub fn preset(self, preset: Preset) -> Self {
+        self.apply(preset, None)
+    }
+
+    fn apply(mut self, preset: Preset, variable: Option<&'static str>) -> Self {
+        for (setting, value) in preset.values() {
+            self.values.set(setting, value, Origin::Preset { preset, variable });
+        }
+        self
+    }
+
+    fn set(mut self, setting: Setting, value: impl Into<Value>) -> Self {
+        self.values.set(setting, value.into(), Origin::Program);
+        self
     }
 
     /// The name servers, as `host:port`; an item may also be a list separated by semicolons. They replace the ones set
@@ -102,6 +147,12 @@ impl ClientBuilder {
         self.origin
     }
 
+    /// Who said what an option is set to.
+    #[must_use]
+    pub fn origin(&self, option: Setting) -> Origin {
+        self.values.origin(option)
+    }
+
     /// What brokers know this client by. Must be unique among the members of its groups.
     ///
     /// Default: `address@pid#random`, which is also unique for containers, whose processes all have number 1.
@@ -112,54 +163,46 @@ impl ClientBuilder {
 
     /// How long a send may take, over all its attempts, from its admission on. Default 3 s, from 1 ms to 1 h. Brokers
     /// with synchronous flush or replication may answer after 3 to 5 s: give them more.
-    pub const fn send_deadline(mut self, deadline: Duration) -> Self {
-        self.send.deadline = deadline;
-        self
+    pub fn send_deadline(self, deadline: Duration) -> Self {
+        self.set(Setting::SendDeadline, deadline)
     }
 
     /// How many attempts of a send may reach a broker. Default 3, from 1 to 100. A further attempt goes to another
     /// broker if there is one. With 1, a failed send is reported as it is.
-    pub const fn send_attempts(mut self, attempts: u32) -> Self {
-        self.send.attempts = attempts;
-        self
+    pub fn send_attempts(self, attempts: u32) -> Self {
+        self.set(Setting::SendAttempts, attempts)
     }
 
     /// How many unfinished sends are held before further ones wait. Default 65,536, from 1 to 1,000,000.
-    pub const fn send_messages_max(mut self, messages: usize) -> Self {
-        self.send.admitted_messages = messages;
-        self
+    pub fn send_messages_max(self, messages: usize) -> Self {
+        self.set(Setting::SendMessagesMax, messages)
     }
 
     /// How many bytes of unfinished sends, bodies and properties, are held before further ones wait. Default 64 MiB,
     /// from 1 byte to 16 GiB; a single message is always taken.
-    pub const fn send_bytes_max(mut self, bytes: usize) -> Self {
-        self.send.admitted_bytes = bytes;
-        self
+    pub fn send_bytes_max(self, bytes: usize) -> Self {
+        self.set(Setting::SendBytesMax, bytes)
     }
 
     /// How long connecting looks for a name server that answers. Default 5 s, from 1 ms to 1 h.
-    pub const fn connect_deadline(mut self, deadline: Duration) -> Self {
-        self.connect_deadline = deadline;
-        self
+    pub fn connect_deadline(self, deadline: Duration) -> Self {
+        self.set(Setting::ConnectDeadline, deadline)
     }
 
     /// How long closing waits for what is under way. Default 10 s, up to 1 h.
-    pub const fn close_deadline(mut self, deadline: Duration) -> Self {
-        self.close_deadline = deadline;
-        self
+    pub fn close_deadline(self, deadline: Duration) -> Self {
+        self.set(Setting::CloseDeadline, deadline)
     }
 
     /// How often brokers hear of this client's groups. Default 30 s, from 1 s to 60 s: brokers forget a silent client
     /// after 120 s.
-    pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
-        self.heartbeat = interval;
-        self
+    pub fn heartbeat_interval(self, interval: Duration) -> Self {
+        self.set(Setting::HeartbeatInterval, interval)
     }
 
     /// How often the routes in use are asked for again. Default 30 s, from 1 s to 1 h.
-    pub const fn route_refresh_interval(mut self, interval: Duration) -> Self {
-        self.route_refresh = interval;
-        self
+    pub fn route_refresh_interval(self, interval: Duration) -> Self {
+        self.set(Setting::RouteRefreshInterval, interval)
     }
 
     /// Signs every request with this access key and its secret (ACL 1.0 and 2.0 alike). The signed text holds no time
@@ -198,42 +241,43 @@ impl ClientBuilder {
     }
 
     /// Connections to each broker. A queue's requests always use the same one. Default 1, from 1 to 64.
-    pub const fn connections_per_broker(mut self, connections: u32) -> Self {
-        self.connections.per_broker = connections;
-        self
+    pub fn connections_per_broker(self, connections: u32) -> Self {
+        self.set(Setting::ConnectionsPerBroker, connections)
     }
 
     /// How long a connection may take to come up, name look-up included. Default 3 s, from 1 ms to 1 h.
-    pub const fn dial_deadline(mut self, deadline: Duration) -> Self {
-        self.connections.dial_deadline = deadline;
-        self
+    pub fn dial_deadline(self, deadline: Duration) -> Self {
+        self.set(Setting::DialDeadline, deadline)
     }
 
     /// The first and the longest pause between attempts to connect that fail; it doubles, with full jitter.
     /// Default 50 ms and 2 s, from 1 ms to 1 h.
-    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.connections.backoff_min = first;
-        self.connections.backoff_max = longest;
-        self
+    pub fn backoff(self, first: Duration, longest: Duration) -> Self {
+        self.set(Setting::BackoffFirst, first).set(Setting::BackoffLongest, longest)
     }
 
     /// Requests unanswered on one connection before it takes no more sends. Default 4,096, from 1 to 32,768.
-    pub const fn in_flight_max(mut self, requests: usize) -> Self {
-        self.connections.in_flight = requests;
-        self
+    pub fn in_flight_max(self, requests: usize) -> Self {
+        self.set(Setting::InFlightMax, requests)
     }
 
-    /// Closes a connection on which nothing came and nothing is waited for during so long. Default: never. From 1 s
-    /// to 1 h; heartbeats, every 30 s, keep connections to brokers from idling.
-    pub const fn idle_close(mut self, after: Duration) -> Self {
-        self.connections.idle_close = Some(after);
-        self
+    /// Closes a connection on which nothing came and nothing is waited for during so long. Default: never, which
+    /// `None` says. From 1 s to 1 h; heartbeats, every 30 s, keep connections to brokers from idling.
+    pub fn idle_close(self, after: impl Into<Option<Duration>>) -> Self {
+        self.set(Setting::IdleClose, after.into())
     }
 
-    /// Replaces a connection of that age; what is in flight on it is waited for. Default: never. From 1 s to 24 h.
-    pub const fn connection_life_max(mut self, age: Duration) -> Self {
-        self.connections.life_max = Some(age);
-        self
+    /// Replaces a connection of that age; what is in flight on it is waited for. Default: never, which `None` says.
+    /// From 1 s to 24 h.
+    pub fn connection_life_max(self, age: impl Into<Option<Duration>>) -> Self {
+        self.set(Setting::ConnectionLifeMax, age.into())
+    }
+
+    /// How long a connection may be silent before the operating system asks whether the other end is still there; it
+    /// also keeps the memory of firewalls and NAT fresh. Default 30 s, from 1 s to 2 h; `None` for never. What is
+    /// written always leaves at once (no delay).
+    pub fn tcp_keep_alive(self, silence: impl Into<Option<Duration>>) -> Self {
+        self.set(Setting::TcpKeepAlive, silence.into())
     }
 
     /// What the client runs on. Default: the first of tokio, threads, smol, async-std whose feature is on.
@@ -251,9 +295,8 @@ impl ClientBuilder {
     /// [`ConnectError`] when a setting is out of range, when there is no tokio runtime, or when no name server answered
     /// within the deadline, with what each of them said.
     pub fn connect(self) -> Pending<Client, ConnectError> {
-        let (runtime, settings) = (self.runtime, self.settings.clone());
         match self.finish() {
-            Ok(config) => Pending::steps(Connecting::new(config, settings, runtime)),
+            Ok((config, settings, runtime)) => Pending::steps(Connecting::new(config, settings, runtime)),
             Err(error) => Pending::ready(Err(error.into())),
         }
     }
@@ -280,55 +323,52 @@ impl ClientBuilder {
     /// # Ok(()) }
     /// ```
     pub fn into_driver(self) -> (Pending<Client, ConnectError>, Driver) {
-        let (runtime, settings) = (self.runtime, self.settings.clone());
         let driven = self
             .finish()
             .map_err(ConnectError::from)
-            .and_then(|config| Connecting::driven(config, settings, runtime));
+            .and_then(|(config, settings, runtime)| Connecting::driven(config, settings, runtime));
         match driven {
             Ok((connecting, driver)) => (Pending::steps(connecting), driver),
             Err(error) => (Pending::ready(Err(error)), Driver::of_nothing()),
         }
     }
 
-    fn finish(self) -> Result<Config, ConfigError> {
-        const MILLI: Duration = Duration::from_millis(1);
-        const SECOND: Duration = Duration::from_secs(1);
-        const HOUR: Duration = Duration::from_secs(3600);
+    /// What the machine is told and what the edge is told, after everything was looked at.
+    fn finish(mut self) -> Result<(Config, Settings, Runtime), ConfigError> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        in_range("send_deadline", &self.send.deadline, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("send_attempts", &self.send.attempts, 1..=100, "1 to 100")?;
-        in_range("send_messages_max", &self.send.admitted_messages, 1..=1_000_000, "1 to 1,000,000")?;
-        in_range("send_bytes_max", &(self.send.admitted_bytes as u64), 1..=16 << 30, "1 byte to 16 GiB")?;
-        in_range("connect_deadline", &self.connect_deadline, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("close_deadline", &self.close_deadline, Duration::ZERO..=HOUR, "0 to 1 h")?;
-        in_range("heartbeat_interval", &self.heartbeat, SECOND..=60 * SECOND, "1 s to 60 s")?;
-        in_range("route_refresh_interval", &self.route_refresh, SECOND..=HOUR, "1 s to 1 h")?;
-        let ConnectionConfig { per_broker, dial_deadline, backoff_min, backoff_max, in_flight, .. } =
-            self.connections;
-        in_range("connections_per_broker", &per_broker, 1..=64, "1 to 64")?;
-        in_range("dial_deadline", &dial_deadline, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("backoff", &backoff_min, MILLI..=backoff_max, "1 ms to the longest")?;
-        in_range("backoff", &backoff_max, MILLI..=HOUR, "1 ms to 1 h")?;
-        in_range("in_flight_max", &in_flight, 1..=32_768, "1 to 32,768")?;
-        if let Some(after) = &self.connections.idle_close {
-            in_range("idle_close", after, SECOND..=HOUR, "1 s to 1 h")?;
-        }
-        if let Some(age) = &self.connections.life_max {
-            in_range("connection_life_max", age, SECOND..=24 * HOUR, "1 s to 24 h")?;
-        }
-        let id = self.client_id.unwrap_or_else(id::client_id);
-        Ok(Config {
-            send: self.send,
-            connect_deadline: self.connect_deadline,
-            close_deadline: self.close_deadline,
-            heartbeat: self.heartbeat,
-            route_refresh: self.route_refresh,
-            connections: self.connections,
-            ..Config::new(self.name_servers?, ClientId::new(&id).map_err(ConfigError::ClientId)?)
-        })
+        let values = &self.values;
+        values.check()?;
+        let narrow = |setting| u32::try_from(values.count(setting)).unwrap_or(u32::MAX);
+        let send = SendConfig {
+            deadline: values.time(Setting::SendDeadline),
+            attempts: narrow(Setting::SendAttempts),
+            admitted_messages: values.count(Setting::SendMessagesMax),
+            admitted_bytes: values.count(Setting::SendBytesMax),
+        };
+        let connections = ConnectionConfig {
+            dial_deadline: values.time(Setting::DialDeadline),
+            backoff_min: values.time(Setting::BackoffFirst),
+            backoff_max: values.time(Setting::BackoffLongest),
+            in_flight: values.count(Setting::InFlightMax),
+            per_broker: narrow(Setting::ConnectionsPerBroker),
+            idle_close: values.time_or_never(Setting::IdleClose),
+            life_max: values.time_or_never(Setting::ConnectionLifeMax),
+        };
+        let id =
+            ClientId::new(&self.client_id.unwrap_or_else(id::client_id)).map_err(ConfigError::ClientId)?;
+        let config = Config {
+            send,
+            connections,
+            connect_deadline: values.time(Setting::ConnectDeadline),
+            close_deadline: values.time(Setting::CloseDeadline),
+            heartbeat: values.time(Setting::HeartbeatInterval),
+            route_refresh: values.time(Setting::RouteRefreshInterval),
+            ..Config::new(self.name_servers?, id)
+        };
+        self.settings.sockets.keep_alive = values.time_or_never(Setting::TcpKeepAlive);
+        Ok((config, self.settings, self.runtime))
     }
 }
 
@@ -358,50 +398,4 @@ pub(crate) fn in_range<T: PartialOrd + std::fmt::Debug>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_in_range_and_name_this_machine() {
-        let config = ClientBuilder::new().finish().expect("legal defaults");
-        assert_eq!(config.name_servers, [Address::new("127.0.0.1:9876").expect("an address")]);
-        assert_eq!(config.send, SendConfig::default());
-        assert!(
-            config.client_id.as_str().contains(&format!("@{}#", std::process::id())),
-            "{}",
-            config.client_id
-        );
-    }
-
-    #[test]
-    fn name_servers_may_be_items_and_lists() {
-        let builder = ClientBuilder::new().name_servers(["a:1;b:2".to_owned(), "c:3".to_owned()]);
-        assert_eq!(builder.name_servers_origin(), Origin::Program);
-        let servers = builder.finish().expect("legal").name_servers;
-        assert_eq!(servers.iter().map(Address::as_str).collect::<Vec<_>>(), ["a:1", "b:2", "c:3"]);
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_named() {
-        let range = |builder: ClientBuilder| match builder.finish() {
-            Err(ConfigError::Range { option, .. }) => option,
-            other => panic!("{other:?}"),
-        };
-        let new = ClientBuilder::new;
-        assert_eq!(range(new().send_deadline(Duration::ZERO)), "send_deadline");
-        assert_eq!(range(new().send_attempts(0)), "send_attempts");
-        assert_eq!(range(new().send_messages_max(0)), "send_messages_max");
-        assert_eq!(range(new().send_bytes_max(0)), "send_bytes_max");
-        assert_eq!(range(new().connect_deadline(Duration::MAX)), "connect_deadline");
-        assert_eq!(range(new().close_deadline(Duration::MAX)), "close_deadline");
-        assert_eq!(range(new().heartbeat_interval(Duration::from_secs(61))), "heartbeat_interval");
-        assert_eq!(range(new().route_refresh_interval(Duration::ZERO)), "route_refresh_interval");
-        assert_eq!(range(new().connections_per_broker(0)), "connections_per_broker");
-        assert_eq!(range(new().backoff(Duration::from_secs(3), Duration::from_secs(2))), "backoff");
-        assert_eq!(range(new().in_flight_max(0)), "in_flight_max");
-        assert_eq!(range(new().idle_close(Duration::ZERO)), "idle_close");
-        assert_eq!(range(new().connection_life_max(Duration::ZERO)), "connection_life_max");
-        assert_eq!(new().name_servers([""]).finish(), Err(ConfigError::NoNameServer));
-        assert!(matches!(new().client_id("a\n").finish(), Err(ConfigError::ClientId(_))));
-    }
-}
+mod tests;

@@ -118,10 +118,12 @@ pub mod limits;
 mod lite_pull;
 mod message;
 mod pending;
+mod preset;
 mod producer;
 mod received;
 mod remoting;
 mod runtime;
+mod setting;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -143,10 +145,12 @@ pub use fusee_engine::{Tls, TlsBuilder, TlsError};
 pub use lite_pull::{LitePull, LitePullBuilder, Polling, Position, StartFrom};
 pub use message::{Body, DelayLevel, IllegalMessage, IntoTopic, Message};
 pub use pending::Pending;
+pub use preset::Preset;
 pub use producer::{Producer, ProducerBuilder};
 pub use received::Received;
 pub use remoting::{RemotingReply, RemotingRequest, RequestError};
 pub use runtime::{Driver, Runtime};
+pub use setting::Setting;
 #[cfg(feature = "tls")]
 pub use tls::IntoTls;
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::{HINT_CLOSED, HINT_WOULD_BLOCK, NameError, OpenError, ResponseCode, Retry, WouldBlock};
 use crate::environment::Origin;
 use crate::message::IllegalMessage;
+use crate::preset::Preset;
 
 /// What is wrong with a configuration. The caller's fault, or the environment's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +32,24 @@ pub enum ConfigError {
     #[cfg(feature = "tls")]
     #[error("TLS cannot be set up: {0}")]
     Tls(fusee_engine::TlsError),
+    /// A preset that is none.
+    #[error("there is no preset {name:?} ({origin}), but there are {known}", known = known_presets())]
+    UnknownPreset {
+        /// What was given.
+        name: Box<str>,
+        /// Who gave it.
+        origin: Origin,
+    },
+    /// An environment variable that holds something else than it may.
+    #[error("environment variable {name} is {given:?}, allowed are {allowed}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What it holds; of a long text the begin.
+        given: Box<str>,
+        /// What is allowed.
+        allowed: &'static str,
+    },
     /// A number outside of its range.
     #[error("{option} is {given}, allowed are {allowed}")]
     Range {
@@ -43,6 +62,10 @@ pub enum ConfigError {
     },
 }
 
+fn known_presets() -> String {
+    Preset::ALL.map(Preset::as_str).join(", ")
+}
+
 impl ConfigError {
     /// What to change.
     #[must_use]
@@ -51,7 +74,10 @@ impl ConfigError {
             Self::NoNameServer | Self::Address { .. } => Some(
                 "give host:port, or several separated by semicolons; name servers listen on 9876 by default",
             ),
-            Self::ClientId(_) | Self::Range { .. } => None,
+            Self::Variable { .. } => {
+                Some("times are 250ms, 5s, 1.5m, 1h or plain seconds; bytes may be KiB, MiB or GiB")
+            }
+            Self::ClientId(_) | Self::UnknownPreset { .. } | Self::Range { .. } => None,
             #[cfg(feature = "tls")]
             Self::Tls(_) => {
                 Some("give certificates and keys in PEM, keys unencrypted, or a ready rustls configuration")
