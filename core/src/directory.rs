@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use crate::error::RouteError;
 use crate::ids::{BrokerId, BrokerName, PeerId, Queue, QueueId, Topic, TopicId};
 use crate::time::Instant;
+use crate::wire::Text;
 
 /// The queues of a topic, as they can be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ struct BrokerEntry {
     name: BrokerName,
     /// Replica number to address; 0 is the master.
     addresses: BTreeMap<i64, PeerId>,
+    /// What it calls its region in its replies.
+    region: Option<Text>,
 }
 
 /// The number of a master among its replicas (Java: `MixAll.MASTER_ID`).
@@ -87,7 +90,7 @@ impl Directory {
             return *id;
         }
         let id = BrokerId(u32::try_from(self.brokers.len()).unwrap_or(u32::MAX));
-        self.brokers.push(BrokerEntry { name: name.clone(), addresses: BTreeMap::new() });
+        self.brokers.push(BrokerEntry { name: name.clone(), addresses: BTreeMap::new(), region: None });
         self.broker_ids.insert(name.clone(), id);
         id
     }
@@ -102,6 +105,15 @@ impl Directory {
 
     pub(crate) fn broker_name(&self, id: BrokerId) -> &BrokerName {
         &self.brokers[id.0 as usize].name
+    }
+
+    /// The broker's region, as it said it now: kept once, since every reply says it again.
+    pub(crate) fn region(&mut self, id: BrokerId, said: &Text) -> Text {
+        let known = &mut self.brokers[id.0 as usize].region;
+        match known {
+            Some(region) if region == said => region.clone(),
+            _ => known.insert(said.detached()).clone(),
+        }
     }
 
     pub(crate) fn known(&self, id: TopicId) -> &Known {

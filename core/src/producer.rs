@@ -455,9 +455,12 @@ fn request(cx: &Cx, sending: &Sending, queue: QueueId) -> Request {
     })
 }
 
-fn receipt(cx: &Cx, sending: &Sending, broker: BrokerId, reply: SendReply) -> Receipt {
+/// What the broker said, in a form that may be kept for long: nothing of it lies in the read buffer.
+fn receipt(cx: &mut Cx, sending: &Sending, broker: BrokerId, reply: SendReply) -> Receipt {
+    let id = &sending.message.id;
+    let transaction = |said: Text| if said == *id { id.clone() } else { said.detached() };
     Receipt {
-        id: sending.message.id.clone(),
+        id: id.clone(),
         offset_id: reply.offset_id,
         queue: Queue {
             topic: sending.message.topic.clone(),
@@ -466,9 +469,9 @@ fn receipt(cx: &Cx, sending: &Sending, broker: BrokerId, reply: SendReply) -> Re
         },
         offset: reply.queue_offset,
         durability: reply.status,
-        transaction_id: reply.transaction_id,
-        recall_handle: reply.recall_handle,
-        region: reply.region,
+        transaction_id: reply.transaction_id.map(transaction),
+        recall_handle: reply.recall_handle.as_ref().map(Text::detached),
+        region: reply.region.map(|said| cx.directory.region(broker, &said)),
         trace: reply.trace_on,
     }
 }

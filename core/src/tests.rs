@@ -6,4 +6,5 @@ mod closing;
 mod connecting;
 mod reading;
 mod reviewed;
+mod reviewed_reading;
 mod sending;

@@ -306,3 +306,27 @@ fn a_receipt_without_an_offset_is_none() {
     assert_eq!(error.stored(), Stored::Unknown);
     bench.handle(Input::Time);
 }
+
+#[test]
+fn a_receipt_keeps_no_read_buffer_alive() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let mut receipts = Vec::new();
+    for offset in 0..2 {
+        let ticket = bench.send(producer);
+        if offset == 0 {
+            bench.answer_route(&["a"]);
+        }
+        let (conn, opaque, _) = bench.request().expect("the send");
+        let fields = stored(offset);
+        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        fields.extend([("MSG_REGION", "here"), ("transactionId", "7F0000010000")]);
+        bench.reply(conn, opaque, 0, &fields, "");
+        receipts.push(bench.sent(ticket).clone().expect("a receipt"));
+    }
+    let [first, second] = &receipts[..] else { unreachable!() };
+    // The region of both is one copy, and the transaction is called as the message is.
+    let regions = [first, second].map(|receipt| receipt.region.as_ref().expect("a region").as_ptr());
+    assert_eq!(regions[0], regions[1]);
+    assert_eq!(first.transaction_id.as_ref().expect("an id").as_ptr(), first.id.as_ptr());
+}

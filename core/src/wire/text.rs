@@ -22,6 +22,12 @@ impl Text {
         Ok(Self(bytes))
     }
 
+    /// A copy with bytes of its own, for what is kept for long: it keeps no read buffer alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The bytes as text, with U+FFFD where they are not UTF-8, as Java reads them. Copies only in that case.
     #[must_use]
     pub fn from_utf8_lossy(bytes: Bytes) -> Self {

@@ -198,7 +198,7 @@ impl SendReply {
         let id = fields.required_text("msgId")?;
         Ok(Self {
             status,
-            offset_id: OffsetId::parse(&id).map_or(MessageId::Text(id), MessageId::Place),
+            offset_id: OffsetId::parse(&id).map_or_else(|| MessageId::Text(id.detached()), MessageId::Place),
             queue: fields.required_int("queueId")?,
             queue_offset: fields.required_int("queueOffset")?,
             transaction_id: fields.text("transactionId"),
