@@ -145,7 +145,7 @@ fn try_one(root: &Path, work: &Path, plant: &Plant, seeds: &str) -> String {
         Err(error) => return format!("does not build: {error}"),
     }
     let run = Command::new(work.join("target/release/swarm"))
-        .args(["--seeds", seeds, "--budget", "0", "--lines", "0", "--threads", "1"])
+        .args(["--from", "1", "--seeds", seeds, "--budget", "0", "--lines", "0", "--threads", "1"])
         .output();
     let output = run.map(|run| String::from_utf8_lossy(&run.stdout).into_owned()).unwrap_or_default();
     match output.lines().find_map(|line| line.strip_prefix("FAILED ")) {

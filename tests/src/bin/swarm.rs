@@ -1,12 +1,13 @@
 //! Runs the simulator over many seeds: `swarm [--seeds N] [--seconds S] [--seed X] [--from TEXT] [--threads T]
-//! [--replay FILE] [--keep FILE] [--all] [--budget RUNS] [--lines N]`.
+//! [--replay FILE] [--keep FILE] [--all] [--budget RUNS] [--lines N] [--hashes N]`.
 //!
-//! Seeds count up from a number drawn from `--from` (a commit, say; `1` unless said). The first run that breaks an
-//! invariant is cut down and printed, and kept in the file `--keep` names, which `--replay` runs again. `--all` goes on
-//! after a failure and lists each kind once.
+//! Seeds count up from `--from`, a number or a text that one is drawn from: the commit unless said, so that every commit
+//! runs others. The first run that breaks an invariant is cut down and printed, and kept in the file `--keep` names,
+//! which `--replay` runs again. `--all` goes on after a failure and lists each kind once. `--hashes` prints what the
+//! first so many seeds amount to and nothing else: two builds that print the same run alike.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,13 +20,14 @@ struct Options {
     seeds: Option<u64>,
     seconds: Option<u64>,
     seed: Option<u64>,
-    from: String,
+    from: Option<String>,
     threads: usize,
     replay: Option<String>,
     keep: Option<String>,
     all: bool,
     budget: usize,
     lines: usize,
+    hashes: Option<u64>,
 }
 
 fn options() -> Result<Options, String> {
@@ -33,13 +35,14 @@ fn options() -> Result<Options, String> {
         seeds: None,
         seconds: None,
         seed: None,
-        from: "1".to_owned(),
+        from: None,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         replay: None,
         keep: None,
         all: false,
         budget: 300,
         lines: 60,
+        hashes: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -54,7 +57,8 @@ fn options() -> Result<Options, String> {
             "--threads" => options.threads = number(&value()?)?,
             "--budget" => options.budget = number(&value()?)?,
             "--lines" => options.lines = number(&value()?)?,
-            "--from" => options.from = value()?,
+            "--from" => options.from = Some(value()?),
+            "--hashes" => options.hashes = Some(number(&value()?)?),
             "--replay" => options.replay = Some(value()?),
             "--keep" => options.keep = Some(value()?),
             "--all" => options.all = true,
@@ -85,6 +89,12 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         };
+    }
+    if let Some(count) = options.hashes {
+        for seed in 1..=count {
+            println!("{seed} {:016x}", run(&Plan::draw(seed)).hash);
+        }
+        return ExitCode::SUCCESS;
     }
     if let Some(seed) = options.seed {
         return one(&Plan::draw(seed), options.lines);
@@ -138,8 +148,21 @@ struct Totals {
     failures: BTreeMap<String, (u64, u64, String)>,
 }
 
+/// The commit that is checked out, if that can be known.
+fn commit() -> Option<String> {
+    let git = Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])
+        .output()
+        .ok()
+        .filter(|git| git.status.success())?;
+    Some(String::from_utf8(git.stdout).ok()?.trim().to_owned())
+}
+
 fn swarm(options: &Options) -> ExitCode {
-    let first = options.from.parse().unwrap_or_else(|_| hash(&options.from) >> 16);
+    let commit = commit();
+    let from = options.from.as_deref().or(commit.as_deref()).unwrap_or("1");
+    println!("seeds from {from}, commit {}", commit.as_deref().unwrap_or("unknown"));
+    let first = from.parse().unwrap_or_else(|_| hash(from) >> 16);
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
     let end = match (options.seeds, options.seconds) {
@@ -186,7 +209,13 @@ fn swarm(options: &Options) -> ExitCode {
     {
         eprintln!("swarm: {file}: {error}");
     }
-    println!("replay: cargo run --release -p fusee-tests --bin swarm -- --seed {seed}");
+    println!(
+        "seed={seed} commit={}; again: cargo run --release -p fusee-tests --bin swarm -- --seed {seed}",
+        commit.as_deref().unwrap_or("unknown")
+    );
+    println!(
+        "the plan above, in a file: … --bin swarm -- --replay FILE; when mended, adapters/sim/tests/plans keeps it"
+    );
     verdict(&report)
 }
 

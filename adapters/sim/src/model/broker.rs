@@ -81,6 +81,8 @@ pub struct Broker {
     next_tick: Duration,
     ticks: u64,
     next_register: Duration,
+    /// How long pulls are held that find nothing, whatever they ask for.
+    hold: Option<Duration>,
     /// It is about to stop and says so to clients that understand.
     draining: bool,
 }
@@ -107,6 +109,7 @@ impl Broker {
             next_tick: now + TICK,
             ticks: 0,
             next_register: now + REGISTER,
+            hold: None,
             draining: false,
             config,
         };
@@ -225,6 +228,11 @@ impl Broker {
     /// Ends all refusals that [`Broker::fail_next`] ordered and that were not used up.
     pub fn stop_failing(&mut self) {
         self.refusals.clear();
+    }
+
+    /// Holds pulls that find nothing for this long, whatever they ask for; `None` does as they ask again.
+    pub const fn hold_pulls(&mut self, hold: Option<Duration>) {
+        self.hold = hold;
     }
 
     fn unix(&self, now: Duration) -> i64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::app::CHURN;
 use super::link::Payload;
 use super::plan::{Fault, Kind};
 use super::server::Machine;
@@ -34,6 +35,21 @@ impl World {
             Kind::N07 | Kind::N17 => self.each_link(fault, Self::reset),
             Kind::N08 => self.each_link(fault, |world, link| world.travel(link, false, Payload::Fin)),
             Kind::M1 => self.each_link(fault, Self::garbage),
+            Kind::M2 | Kind::M3 | Kind::M4 | Kind::M5 | Kind::M6 => {
+                self.each_link(fault, |world, link| world.nonsense(link, fault.kind));
+            }
+            Kind::M12 => self.each_link(fault, Self::starves),
+            Kind::N19 => self.each_link(fault, |world, link| {
+                world.links[link].ghost = true;
+                world.travel(link, false, Payload::Reset);
+            }),
+            Kind::B20 | Kind::B21 | Kind::B22 => self.each_link(fault, |world, link| {
+                if world.is_broker(world.links[link].server) {
+                    for _ in 0..fault.amount {
+                        world.asks_client(link, fault.kind);
+                    }
+                }
+            }),
             Kind::M11 => self.each_link(fault, Self::stray),
             Kind::N18 | Kind::B01 | Kind::B02 | Kind::B03 | Kind::NS1 | Kind::NS3 => {
                 self.crashes(server, fault);
@@ -45,7 +61,17 @@ impl World {
                 }
                 self.faults.fire(fault.kind);
             }
-            Kind::B06 | Kind::B07 | Kind::B08 | Kind::B09 | Kind::B16 => self.order(server, fault),
+            Kind::B06 | Kind::B07 | Kind::B08 | Kind::B09 | Kind::B11 | Kind::B12 | Kind::B16 => {
+                self.order(server, fault);
+            }
+            Kind::B15 => self.hold(server, fault),
+            Kind::A7 => self.wanders(client, fault.amount),
+            Kind::X5 => {
+                for _ in 0..fault.amount {
+                    self.churned += 1;
+                    self.send(client, 32, CHURN, self.churned, None);
+                }
+            }
             Kind::B10 => self.perm(server, READ),
             Kind::B13 => self.expires(server, fault),
             Kind::B25 => {
@@ -72,7 +98,7 @@ impl World {
             }
             Kind::A11 => {
                 for at in 0..fault.amount {
-                    self.send(client, 32, 20 + at % 80, at % 8);
+                    self.send(client, 32, 20 + at % 80, at % 8, None);
                 }
             }
             _ => {}
@@ -88,6 +114,7 @@ impl World {
                 | Kind::A6
                 | Kind::A9
                 | Kind::A11
+                | Kind::X5
         ) {
             self.faults.fire(fault.kind);
         }
@@ -105,7 +132,25 @@ impl World {
                 self.schedule(self.now, Event::Lives { server });
             }
             Kind::B04 => self.servers[server].frozen = false,
-            Kind::B06 | Kind::B07 | Kind::B08 | Kind::B09 | Kind::B16 => {
+            Kind::N19 | Kind::M12 => {
+                for link in self.links_of(fault.client, fault.server) {
+                    let state = &self.links[link];
+                    if fault.kind == Kind::M12 && state.starved && state.server_open {
+                        self.links[link].starved = false;
+                        self.reset(link);
+                    } else if fault.kind == Kind::N19 && state.ghost {
+                        self.links[link].ghost = false;
+                        self.travel(link, true, Payload::Reset);
+                    }
+                }
+            }
+            Kind::B15 => {
+                if let Some(broker) = self.servers[server].machine.broker() {
+                    broker.hold_pulls(None);
+                }
+            }
+            Kind::A7 => self.settles_down(client),
+            Kind::B06 | Kind::B07 | Kind::B08 | Kind::B09 | Kind::B11 | Kind::B12 | Kind::B16 => {
                 if let Some(broker) = self.servers[server].machine.broker() {
                     broker.stop_failing();
                 }
@@ -197,10 +242,24 @@ impl World {
             (Kind::B08, 0) => (Op::Send, Code::FlushDiskTimeout),
             (Kind::B08, 1) => (Op::Send, Code::FlushSlaveTimeout),
             (Kind::B08, _) => (Op::Send, Code::SlaveNotAvailable),
+            (Kind::B11, 0) => (Op::Send, Code::TopicNotExist),
+            (Kind::B11, 1) => (Op::Pull, Code::TopicNotExist),
+            (Kind::B11, 2) => (Op::Pull, Code::GroupNotExist),
+            (Kind::B11, _) => (Op::UpdateOffset, Code::GroupNotExist),
+            (Kind::B12, 0 | 1) => (Op::Pull, Code::SubscriptionNotExist),
+            (Kind::B12, _) => (Op::Pull, Code::SubscriptionNotLatest),
             (Kind::B16, _) => (Op::QueryOffset, Code::SystemError),
             _ => (Op::Send, Code::SystemErrorDone),
         };
         broker.fail_next(op, code, times);
+        self.faults.fire(fault.kind);
+    }
+
+    /// Pulls that find nothing are answered at once, or held for longer than they asked for.
+    fn hold(&mut self, server: usize, fault: Fault) {
+        let Some(broker) = self.servers[server].machine.broker() else { return };
+        let longer = Duration::from_secs(20 + fault.amount % 40);
+        broker.hold_pulls(Some(if fault.amount.is_multiple_of(2) { Duration::ZERO } else { longer }));
         self.faults.fire(fault.kind);
     }
 

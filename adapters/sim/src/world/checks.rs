@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use fusee_core::wire::Durability;
+use fusee_core::wire::{Damaged, Durability};
 use fusee_core::{Pulled, Receipt};
 
 use super::plan::Kind;
@@ -71,6 +71,10 @@ struct Queue {
     disturbed: bool,
     /// Which offset, over which link, when.
     committed: Option<(i64, usize, u64)>,
+    /// Readers went back in it, so what is committed does so too.
+    rewound: bool,
+    /// Places that were damaged on their way to a reader, once or more; true: with all that followed.
+    damaged: BTreeMap<i64, bool>,
 }
 
 /// The attempts a send may make.
@@ -254,6 +258,16 @@ impl Checks {
         for message in fusee_core::wire::messages(pulled.body.clone()) {
             let message = match message {
                 Ok(message) => message,
+                Err(damaged) if self.is_expected(server, pulled, at, &damaged) => {
+                    let queue = self.queues.entry((server, pulled.queue.queue)).or_default();
+                    let to = if damaged.rest_lost { pulled.next } else { at + 1 };
+                    // Whoever reads hears of it; that is all there can be done.
+                    for place in (at..to).filter_map(|at| usize::try_from(at).ok()) {
+                        queue.read.get_mut(place).map(|read| *read = true).unwrap_or_default();
+                    }
+                    at = to;
+                    continue;
+                }
                 Err(damaged) if self.corrupted => {
                     at = damaged.queue_offset.unwrap_or(at) + 1;
                     continue;
@@ -297,6 +311,24 @@ impl Checks {
         }
     }
 
+    /// Something in a body cannot be read: is it what was damaged, and no more than that?
+    fn is_expected(&self, server: usize, pulled: &Pulled, at: i64, damaged: &Damaged) -> bool {
+        let queue = self.queues.get(&(server, pulled.queue.queue));
+        let known = queue.and_then(|queue| queue.damaged.get(&at));
+        known.is_some_and(|rest| *rest || !damaged.rest_lost)
+            && damaged.queue_offset.is_none_or(|offset| offset == at)
+    }
+
+    /// The message at a place is damaged on its way; with `rest`, all that follow in that reply as well.
+    pub(super) fn damage(&mut self, place: (usize, i32), offset: i64, rest: bool) {
+        *self.queues.entry(place).or_default().damaged.entry(offset).or_default() |= rest;
+    }
+
+    /// A reader goes back in a queue.
+    pub(super) fn rewind(&mut self, place: (usize, i32)) {
+        self.queues.entry(place).or_default().rewound = true;
+    }
+
     pub(super) fn is_disturbed(&self, server: usize, queue: i32) -> bool {
         self.queues.get(&(server, queue)).is_some_and(|queue| queue.disturbed)
     }
@@ -337,6 +369,7 @@ impl Checks {
         if before.is_none_or(|(_, on, _)| on <= link) {
             state.committed = Some((offset, link, now));
         }
+        let rewound = state.rewound;
         if state.disturbed {
             return;
         }
@@ -345,6 +378,7 @@ impl Checks {
             self.broken("S11", text);
         } else if let Some((before, on, at)) = before
             && offset < before
+            && !rewound
             // Over another connection it may have overtaken, or been asked for before; not if that was not up yet.
             && (on == link || at < up_since)
         {
@@ -355,7 +389,9 @@ impl Checks {
 
     /// A client that began at `born` reads its first messages of a queue, from `from` on.
     pub(super) fn begins(&mut self, place: (usize, i32), from: i64, born: u64) {
-        let Some(queue) = self.queues.get(&place).filter(|queue| !queue.disturbed) else { return };
+        let Some(queue) = self.queues.get(&place).filter(|queue| !queue.disturbed && !queue.rewound) else {
+            return;
+        };
         if let Some((committed, _, at)) = queue.committed
             && at < born
             && from < committed
@@ -404,7 +440,18 @@ pub(super) const fn unsettles_routes(kind: Kind) -> bool {
             | Kind::B13
             | Kind::B16
             | Kind::A1
+            | Kind::A5
+            | Kind::A7
+            | Kind::A10
+            | Kind::B12
+            | Kind::B14
+            | Kind::B15
+            | Kind::B20
+            | Kind::B21
+            | Kind::B22
+            | Kind::C1
             | Kind::C4
+            | Kind::M8
     )
 }
 

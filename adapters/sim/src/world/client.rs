@@ -42,9 +42,32 @@ pub(super) struct Process {
     /// When the last attempts were made.
     pub(super) dials: BTreeMap<usize, VecDeque<u64>>,
     pub(super) groups_changed: u64,
+    /// When it last went back in its queues.
+    pub(super) wandered: u64,
     /// When this life began.
     pub(super) born: u64,
     pub(super) sent_at: u64,
+    /// How many sends it may have under way.
+    pub(super) room: usize,
+    /// Waits for room: granted or not.
+    pub(super) rooms: BTreeMap<u64, Room>,
+    /// Queues that give nothing.
+    pub(super) paused: Vec<Queue>,
+    /// Per broker and queue: up to where everything was dealt with before it went back.
+    pub(super) high: BTreeMap<(usize, i32), i64>,
+    /// When topics were last sent to that are sent to once.
+    pub(super) churned: BTreeMap<String, u64>,
+}
+
+/// A send that waits for room before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) granted: bool,
+    /// It will be dropped.
+    pub(super) dropped: bool,
+    pub(super) size: u64,
+    pub(super) dice: u64,
+    pub(super) queue: u64,
 }
 
 /// What an application waits for besides sends.
@@ -88,8 +111,14 @@ impl Process {
             backing_off: BTreeMap::new(),
             dials: BTreeMap::new(),
             groups_changed: 0,
+            wandered: 0,
             born: 0,
             sent_at: 0,
+            room: usize::MAX,
+            rooms: BTreeMap::new(),
+            paused: Vec::new(),
+            high: BTreeMap::new(),
+            churned: BTreeMap::new(),
         }
     }
 
@@ -109,14 +138,26 @@ impl World {
         let (now, unix) = (self.instant(), UNIX_AT_ZERO + i64::try_from(self.now / 1_000).unwrap_or(0));
         let names =
             (0..self.plan.name_servers).map(|at| address(&self.servers[at].address.to_string())).collect();
-        let process = &mut self.clients[at];
-        if process.core.is_some() {
+        if self.clients[at].core.is_some() {
             return;
         }
+        // What holds for all of a client's lives.
+        let (jump, bound) = (self.of_life(Kind::C1, at), self.of_life(Kind::X1, at));
+        let unix = unix + jump.map_or(0, |jump| (i64::try_from(jump).unwrap_or(0) - 500) * 7_200);
+        let twin = self.of_life(Kind::A10, at).map(|_| (at + 1) % self.clients.len());
+        let process = &mut self.clients[at];
         process.life += 1;
-        let id = ClientId::new(&format!("10.0.2.{}@{}#{}", at + 1, at, process.life)).expect("a client id");
+        let (of, life) = twin.map_or((at, process.life), |twin| (twin, 1));
+        let id = ClientId::new(&format!("10.0.2.{}@{of}#{life}", of + 1)).expect("a client id");
         let seed = process.random.bits();
-        let mut core = Client::new(Config::new(names, id), seed, now, UnixMillis(unix));
+        let mut config = Config::new(names, id);
+        process.room = config.send.admitted_messages;
+        if let Some(bound) = bound.and_then(|bound| usize::try_from(bound).ok()) {
+            process.room = bound;
+            config.send.admitted_messages = bound;
+            config.connections.in_flight = 1 + bound / 4;
+        }
+        let mut core = Client::new(config, seed, now, UnixMillis(unix));
         let ticket = process.next_ticket();
         process.calls.insert(ticket.0, Call::Connect);
         core.connect(now, ticket);
@@ -131,6 +172,15 @@ impl World {
         self.note(What::Starts, at, life, 0);
         self.pump(at);
         self.app(at, life);
+    }
+
+    /// The amount of a fault that holds for all of a client's lives.
+    pub(super) fn of_life(&mut self, kind: Kind, at: usize) -> Option<u64> {
+        let fault = self.plan.faults.iter().find(|fault| fault.kind == kind && fault.client == Some(at))?;
+        if kind != Kind::X1 {
+            self.faults.fire(kind);
+        }
+        Some(fault.amount)
     }
 
     /// A process is gone, without a word.
@@ -264,6 +314,10 @@ impl World {
         process.closing_since = None;
         if !process.pending.is_empty() {
             let text = format!("client {at} is closed, and {} sends have not ended", process.pending.len());
+            return self.checks.broken("S4", text);
+        }
+        if let Some((room, _)) = process.rooms.iter().find(|(_, room)| !room.granted) {
+            let text = format!("client {at} is closed, and the wait {room} for room has not ended");
             return self.checks.broken("S4", text);
         }
         let Some(core) = process.core.take() else { return };

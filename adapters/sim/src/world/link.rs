@@ -3,7 +3,7 @@
 //! Laws: bytes arrive in the order they were written or not at all; a request whose first byte entered the pipe
 //! counts as started, and no other does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use fusee_core::ids::ConnId;
@@ -92,6 +92,8 @@ pub(super) struct Asked {
     pub(super) key: Option<usize>,
     /// The queue a pull is for.
     pub(super) queue: Option<(usize, i32)>,
+    /// From where on.
+    pub(super) from: Option<i64>,
 }
 
 /// One connection.
@@ -114,13 +116,23 @@ pub(super) struct Link {
     /// The server's end is open.
     pub(super) server_open: bool,
     pub(super) framer: Framer,
+    /// Bytes that reached the client.
+    pub(super) received: usize,
     pub(super) queue: VecDeque<Taken>,
     pub(super) taken: u64,
     pub(super) started: u64,
     /// Requests that were taken and not answered, by their number on the wire.
     pub(super) live: BTreeMap<i32, Asked>,
+    /// Requests of the server that want an answer and have none, by their number.
+    pub(super) asked: BTreeSet<i32>,
+    /// When the last pulls left.
+    pub(super) pulls: VecDeque<u64>,
     /// What a fault did to its bytes, so that odd frames are nobody's fault.
     pub(super) tampered: bool,
+    /// The server sends nothing but the bytes of one frame that never ends.
+    pub(super) starved: bool,
+    /// The client's end is gone, and the server does not hear of it.
+    pub(super) ghost: bool,
     pub(super) up_since: u64,
     pub(super) heartbeat_at: Option<u64>,
 }
@@ -140,11 +152,16 @@ impl Link {
             connected: false,
             server_open: false,
             framer: Framer::new(fusee_core::limits::wire::FRAME_BYTES),
+            received: 0,
             queue: VecDeque::new(),
             taken: 0,
             started: 0,
             live: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            pulls: VecDeque::new(),
             tampered: false,
+            starved: false,
+            ghost: false,
             up_since: 0,
             heartbeat_at: None,
         }

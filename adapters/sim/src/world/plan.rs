@@ -112,6 +112,8 @@ kinds! {
     N17,
     /// A broker comes back at another address.
     N18,
+    /// Clients' ends of connections are gone, and the servers keep theirs: after the next dial they have two.
+    N19,
     /// Bits flip: one byte in `amount`.
     N20,
     /// A broker crashes and loses nothing.
@@ -134,10 +136,24 @@ kinds! {
     B09,
     /// The topic is not writable.
     B10,
+    /// The topic or the group is unknown for a while.
+    B11,
+    /// The subscription is unknown, or not the latest.
+    B12,
     /// The oldest messages expire.
     B13,
+    /// Pulls are answered "try again at once", or with messages that are none.
+    B14,
+    /// Pulls that find nothing are answered at once (`amount` even), or held for longer than they asked for.
+    B15,
     /// Offset queries fail.
     B16,
+    /// The broker says `amount` times that the members of a group have changed.
+    B20,
+    /// It resets offsets, `amount` times.
+    B21,
+    /// It asks for the state of transactions, `amount` times.
+    B22,
     /// The topic gets more queues.
     B25,
     /// The broker says that it is going away, and goes.
@@ -152,6 +168,8 @@ kinds! {
     NS4,
     /// A name server answers `amount` ms later.
     NS5,
+    /// A client's wall clock is up to an hour off, in all its lives.
+    C1,
     /// A client's process is suspended.
     C2,
     /// A client's timers are up to `amount` ms late.
@@ -160,18 +178,46 @@ kinds! {
     C4,
     /// Handling a batch of messages takes `amount` ms.
     A1,
+    /// Sends wait for room, and are dropped at any moment.
+    A5,
     /// A client is closed and started anew.
     A6,
+    /// A reader stops its queues until the fault ends, or goes back in them: `amount` modulo 3.
+    A7,
     /// A client's process is killed and started anew.
     A9,
+    /// A client has the id of another, in all its lives.
+    A10,
     /// `amount` sends at once.
     A11,
     /// A server sends bytes that are no frame.
     M1,
+    /// Header lengths that do not fit.
+    M2,
+    /// Types, languages, flags and codes nobody knows.
+    M3,
+    /// JSON headers that are broken, deep, huge or doubled.
+    M4,
+    /// Binary headers with impossible lengths inside.
+    M5,
+    /// Text that is none.
+    M6,
+    /// Fields of answers that are gone, doubled, or no numbers.
+    M7,
+    /// Stored messages that cannot be read.
+    M8,
+    /// Routes with more of something than there can be.
+    M10,
     /// A server sends replies nobody asked for.
     M11,
+    /// A server sends a huge frame, a byte a second.
+    M12,
+    /// A client may have only `amount` sends under way, or messages cached, in all its lives.
+    X1,
     /// The client's system cannot open sockets.
     X2,
+    /// `amount` topics are sent to once.
+    X5,
 }
 
 impl Kind {
@@ -188,8 +234,16 @@ impl Kind {
                 | Self::B08
                 | Self::B09
                 | Self::B10
+                | Self::B11
+                | Self::B12
                 | Self::B13
+                | Self::B14
+                | Self::B15
                 | Self::B16
+                | Self::B20
+                | Self::B21
+                | Self::B22
+                | Self::M8
                 | Self::B25
                 | Self::B28
                 | Self::NS4
@@ -197,7 +251,7 @@ impl Kind {
     }
 
     const fn needs_name_server(self) -> bool {
-        matches!(self, Self::NS1 | Self::NS2 | Self::NS3 | Self::NS5)
+        matches!(self, Self::NS1 | Self::NS2 | Self::NS3 | Self::NS5 | Self::M10)
     }
 
     const fn needs_server(self) -> bool {
@@ -205,7 +259,20 @@ impl Kind {
     }
 
     const fn needs_client(self) -> bool {
-        matches!(self, Self::C2 | Self::C3 | Self::C4 | Self::A1 | Self::A6 | Self::A9 | Self::A11 | Self::X2)
+        matches!(self, Self::C1 | Self::C2 | Self::C3 | Self::C4 | Self::A6 | Self::A9 | Self::A10)
+            || matches!(self, Self::X1 | Self::X2)
+            || self.needs_sender()
+            || self.needs_reader()
+    }
+
+    /// Only senders send.
+    const fn needs_sender(self) -> bool {
+        matches!(self, Self::A5 | Self::A11 | Self::X5)
+    }
+
+    /// Only readers handle messages.
+    const fn needs_reader(self) -> bool {
+        matches!(self, Self::A1 | Self::A7)
     }
 
     /// Lasts seconds at most, because longer is nothing but an outage.
@@ -241,6 +308,9 @@ impl Kind {
             Self::C3 => log(random, 1.0, 500.0),
             Self::A1 => log(random, 1.0, 20_000.0),
             Self::A11 => log(random, 10.0, 2_000.0),
+            Self::B20 | Self::B21 | Self::B22 => log(random, 1.0, 200.0),
+            Self::X1 => log(random, 1.0, 100.0),
+            Self::X5 => log(random, 10.0, 150.0),
             _ => random.below(1_000),
         }
     }
@@ -268,9 +338,11 @@ impl Plan {
             faults: Vec::new(),
         };
         plan.draw_work(root.fork("work"));
+        // Few faults leave the strictest checks on, many meet each other.
+        let share = *root.fork("share").pick(&[0.02, 0.1, 0.3, 0.5]).unwrap_or(&0.3);
         for kind in Kind::ALL {
             let mut random = root.fork(&format!("fault/{kind:?}"));
-            if random.chance(0.3) {
+            if random.chance(share) {
                 // Some need something else to happen meanwhile, and so are tried more often.
                 let rare = matches!(kind, Kind::N05 | Kind::N06 | Kind::X2 | Kind::C4);
                 let times = if rare { 4 + random.below(8) } else { 1 + random.below(4) };
@@ -329,8 +401,11 @@ impl Plan {
             () => None,
         };
         let client = (kind.needs_client() || random.chance(0.3)).then(|| random.below(5));
-        // Only readers handle messages.
-        let client = if kind == Kind::A1 { Some(3 + random.below(2)) } else { client };
+        let client = match () {
+            () if kind.needs_sender() => Some(random.below(3)),
+            () if kind.needs_reader() => Some(3 + random.below(2)),
+            () => client,
+        };
         let amount = kind.amount(random);
         let number = |n: u64| usize::try_from(n).unwrap_or(0);
         Fault {

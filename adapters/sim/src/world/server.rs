@@ -203,6 +203,9 @@ impl World {
             self.links[link].down.clear();
             return self.reset(link);
         }
+        if !self.faults.none() {
+            frame = self.tamper(link, asked, frame);
+        }
         if self.faults.corrupt(&mut self.random, client, server, &mut frame) {
             self.checks.corrupted = true;
         }
@@ -216,6 +219,9 @@ impl World {
     }
 
     pub(super) fn send_down(&mut self, link: usize, mut bytes: Bytes) {
+        if self.links[link].starved {
+            return;
+        }
         let piece = self.faults.piece(self.links[link].client, self.links[link].server);
         while bytes.len() > piece {
             let head = bytes.split_to(piece);

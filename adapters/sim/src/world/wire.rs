@@ -69,6 +69,10 @@ impl World {
                     )
                 }
                 Sends::Answer(answer) => {
+                    if !self.links[link].asked.remove(&outgoing.opaque) && !self.checks.corrupted {
+                        let text = format!("client {at} answers {}, which nobody asked", outgoing.opaque);
+                        self.checks.broken("P7", text);
+                    }
                     (answer.encode(outgoing.dialect, outgoing.opaque, &mut bytes), None, None)
                 }
             };
@@ -104,7 +108,7 @@ impl World {
     }
 
     pub(super) fn asks(&mut self, link: usize, request: &Request) -> Asked {
-        let mut asked = Asked { code: request.code(), at: self.now, key: None, queue: None };
+        let mut asked = Asked { code: request.code(), at: self.now, key: None, queue: None, from: None };
         match request {
             Request::Send(send) => {
                 let id = crate::codec::properties::property(send.properties.as_str(), "UNIQ_KEY");
@@ -112,23 +116,43 @@ impl World {
             }
             Request::Pull(pull) => {
                 asked.queue = Some((self.links[link].server, pull.queue));
+                asked.from = Some(pull.offset);
+                self.links[link].pulls.push_back(self.now);
+                if self.links[link].pulls.len() > 1_000
+                    && self.links[link].pulls.pop_front().is_some_and(|first| first + 1_000_000 > self.now)
+                {
+                    self.checks.broken("R11", format!("a thousand pulls in a second on link {link}"));
+                }
                 let since = self.now.saturating_sub(9_000_000);
                 let other =
                     self.links[link].live.values().find(|live| live.queue == asked.queue && live.at > since);
-                // One that a new assignment made obsolete may still be under way; queues are reassigned seldom.
+                // One that a seek or a new assignment made obsolete may still be under way; both are seldom.
+                let process = &self.clients[self.links[link].client];
+                let changed = process.groups_changed.max(process.wandered);
                 if let Some(other) = other.copied()
-                    && self.clients[self.links[link].client].groups_changed + 40_000_000 < self.now
+                    && changed + 40_000_000 < self.now
                 {
                     let text =
                         format!("a second pull for queue {:?}, the first is of {} µs", other.queue, other.at);
                     self.checks.broken("P8", text);
                 }
             }
+            Request::Route(route) => self.check_churn(link, route.topic.as_str()),
             Request::Heartbeat(_) => self.links[link].heartbeat_at = Some(self.now),
             _ => {}
         }
         self.check_heartbeat(link);
         asked
+    }
+
+    /// R9: a topic that nobody used for five minutes is forgotten, and its route not asked for.
+    fn check_churn(&mut self, link: usize, topic: &str) {
+        let process = &self.clients[self.links[link].client];
+        if let Some(used) = process.churned.get(topic)
+            && used + 365_000_000 < self.now
+        {
+            self.checks.broken("R9", format!("the route of {topic} is asked for, last used at {used} µs"));
+        }
     }
 
     /// P4: while a connection to a broker is up, a heartbeat leaves at least every 30 seconds.
@@ -178,6 +202,7 @@ impl World {
         if !self.links[link].client_open {
             if let Payload::Bytes(_) = payload
                 && self.links[link].server_open
+                && !self.links[link].ghost
             {
                 self.travel(link, true, Payload::Reset);
             }
@@ -185,7 +210,16 @@ impl World {
         }
         match payload {
             Payload::Bytes(bytes) => {
-                self.links[link].framer.spare(bytes.len()).extend_from_slice(&bytes);
+                let buffer = self.links[link].framer.spare(bytes.len());
+                buffer.extend_from_slice(&bytes);
+                let room = buffer.capacity();
+                self.links[link].received += bytes.len();
+                let received = self.links[link].received;
+                // Twice what came and the read-ahead, which a buffer that grows may double.
+                if room > 2 * received + 128 * 1024 {
+                    self.checks
+                        .broken("R5", format!("link {link} keeps {room} bytes for {received} received"));
+                }
                 self.frames_arrive(link);
             }
             Payload::Fin => {
@@ -215,6 +249,9 @@ impl World {
                         u64::from(code.cast_unsigned()),
                         u64::from(opaque.cast_unsigned()),
                     );
+                    if frame.header.kind == fusee_core::wire::Kind::Request {
+                        self.links[link].asked.insert(opaque);
+                    }
                     if response && let Some(asked) = self.links[link].live.remove(&opaque) {
                         let server = self.links[link].server;
                         // A reply that is waited for; of a late one the core makes nothing.

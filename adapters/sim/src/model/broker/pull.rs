@@ -49,7 +49,7 @@ impl Broker {
             Err(refused) => return Some(refused.with_fields()),
         };
         let (reply, next) = self.read(&pull);
-        if reply.code == 19 && suspend {
+        if reply.code == 19 && suspend && self.hold != Some(Duration::ZERO) {
             self.held.0.entry((Arc::clone(&pull.topic), pull.queue)).or_default().push(pull);
             return None;
         }
@@ -125,8 +125,9 @@ impl Broker {
         {
             self.commit(conn, group, &topic, queue, offset);
         }
-        let hold =
+        let asked =
             Self::number(command, "suspendTimeoutMillis").map_or(Duration::ZERO, Duration::from_millis);
+        let hold = self.hold.unwrap_or(asked);
         let pull = Pull { asker: *asker, topic, queue, from, most, tags, until: now.saturating_add(hold) };
         Ok((pull, flags & SUSPEND != 0))
     }
