@@ -1,28 +1,34 @@
 //! Loads a cluster and prints one line of JSON on what it cost:
-//! `load send|consume|floor NAMESRV TOPIC COUNT SIZE CONCURRENCY [--runtime tokio|current|threads] [--warmup N]`
+//! `load send|consume|floor NAMESRV TOPIC COUNT SIZE CONCURRENCY [--runtime DRIVER] [--warmup N] [--ca FILE]`
 //!
-//! - `send` keeps CONCURRENCY sends in flight: on tokio as many tasks, each awaiting its receipts; on threads one
-//!   thread that waits for the oldest before it starts the next.
+//! - `send` keeps CONCURRENCY sends in flight: on tokio, smol and async-std as many tasks, each awaiting its receipts;
+//!   on threads and on a client that is driven by hand one thread that waits for the oldest before it starts the next.
 //! - `consume` reads COUNT messages that are stored already, all queues at once (CONCURRENCY is only reported); its
 //!   latencies are those of polls.
 //! - `floor` sends by a bare socket and two threads, without a client: what any client is measured against.
+//!
+//! DRIVER is tokio (the default), current, threads, smol, async-std or driven. With `--ca` connections are secured, and
+//! the servers have to be certified by that authority.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fusee::{Client, LitePull, Message, Producer, Runtime, StartFrom, Topic};
+use fusee::{Client, Message, Producer, StartFrom, Tls, Topic};
 use fusee_tests::floor;
 use fusee_tests::measure::{Latencies, Load, Stretch};
+use fusee_tests::scenario::Driver;
 use serde_json::Value;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: load send|consume|floor NAMESRV TOPIC COUNT SIZE CONCURRENCY \
-                     [--runtime tokio|current|threads] [--warmup N]";
+                     [--runtime tokio|current|threads|smol|async-std|driven] [--warmup N] [--ca FILE]";
 
 fn main() -> ExitCode {
     let Some(task) = Task::from_words(std::env::args().skip(1)) else {
@@ -41,17 +47,11 @@ fn main() -> ExitCode {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
-    Tokio,
-    Current,
-    Threads,
-}
-
 struct Task {
     name_server: String,
     topic: String,
-    on: On,
+    driver: Driver,
+    authority: Option<String>,
     load: Load,
 }
 
@@ -67,104 +67,83 @@ impl Task {
         let topic = words.next()?;
         let mut number = || words.next()?.parse::<usize>().ok();
         let (messages, size, concurrency) = (number()?, number()?, number()?);
-        let (mut on, mut warmup) = (On::Tokio, 0);
+        let (mut driver, mut warmup, mut authority) = (Driver::Tokio, 0, None);
         while let Some(option) = words.next() {
-            match (option.as_str(), words.next()?.as_str()) {
-                ("--runtime", "tokio") => on = On::Tokio,
-                ("--runtime", "current") => on = On::Current,
-                ("--runtime", "threads") => on = On::Threads,
-                ("--warmup", count) => warmup = count.parse().ok()?,
+            let value = words.next()?;
+            match option.as_str() {
+                "--runtime" => driver = *Driver::ALL.iter().find(|driver| driver.as_str() == value)?,
+                "--warmup" => warmup = value.parse().ok()?,
+                "--ca" => authority = Some(value),
                 _ => return None,
             }
         }
         if messages == 0 || size == 0 || concurrency == 0 {
             return None;
         }
-        let peer = match (mode, on) {
-            ("floor", _) => "floor",
-            (_, On::Tokio) => "fusee tokio",
-            (_, On::Current) => "fusee current",
-            (_, On::Threads) => "fusee threads",
+        let peer = match (mode, &authority) {
+            ("floor", _) => "floor".to_owned(),
+            (_, None) => format!("fusee {driver}"),
+            (_, Some(_)) => format!("fusee {driver} TLS"),
         };
-        let load = Load { peer: peer.to_owned(), mode, messages, size, concurrency, warmup };
-        Some(Self { name_server, topic, on, load })
+        let load = Load { peer, mode, messages, size, concurrency, warmup };
+        Some(Self { name_server, topic, driver, authority, load })
     }
 
     fn run(&self) -> Result<Value, Failed> {
-        if self.load.mode == "floor" {
-            return Ok(floor::run(&self.name_server, &self.topic, &self.load)?);
-        }
-        match self.on {
-            On::Threads => self.on_threads(),
-            On::Tokio => {
-                tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.on_tokio())
-            }
-            On::Current => {
-                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(self.on_tokio())
-            }
+        match self.load.mode {
+            "floor" => Ok(floor::run(&self.name_server, &self.topic, &self.load)?),
+            "send" => self.driver.run(self.send()),
+            _ => self.driver.run(self.consume()),
         }
     }
 
-    async fn on_tokio(&self) -> Result<Value, Failed> {
-        let client =
-            Client::builder().name_servers([&self.name_server]).runtime(Runtime::Tokio).connect().await?;
-        let line = if self.load.mode == "send" {
-            let producer = client.producer("load").start().await?;
-            self.send_by_tasks(&producer, self.load.warmup).await?;
-            let stretch = Stretch::begin()?;
-            let (errors, mut latencies) = self.send_by_tasks(&producer, self.load.messages).await?;
-            self.load.report(&stretch, errors, &mut latencies)?
-        } else {
-            let queues = client.queues(self.topic.as_str()).await?;
-            let mut pull = client.lite_pull("load").assign(queues).from(StartFrom::First).start().await?;
-            let mut reading = Reading::default();
-            while reading.left(self.load.warmup) {
-                let poll = pull.poll(Duration::from_secs(10));
-                reading.took(poll.await)?;
-            }
-            let stretch = reading.begin()?;
-            while reading.left(self.load.messages) {
-                let begun = Instant::now();
-                let poll = pull.poll(Duration::from_secs(10));
-                reading.took(poll.await)?;
-                reading.latencies.push(begun.elapsed());
-            }
-            self.load.report(&stretch, reading.errors, &mut reading.latencies)?
-        };
+    async fn connect(&self) -> Result<Client, Failed> {
+        let mut builder = Client::builder().name_servers([&self.name_server]).runtime(self.driver.runtime());
+        if let Some(file) = &self.authority {
+            builder = builder.tls(Tls::authorities(std::fs::read(file)?));
+        }
+        Ok(self.driver.connect(builder).await?)
+    }
+
+    async fn send(&self) -> Result<Value, Failed> {
+        let client = self.connect().await?;
+        let producer = client.producer("load").start().await?;
+        self.send_so_many(&producer, self.load.warmup).await?;
+        let stretch = Stretch::begin()?;
+        let (errors, mut latencies) = self.send_so_many(&producer, self.load.messages).await?;
+        let line = self.load.report(&stretch, errors, &mut latencies)?;
         client.close().await?;
         Ok(line)
     }
 
-    fn on_threads(&self) -> Result<Value, Failed> {
-        let client = Client::builder()
-            .name_servers([&self.name_server])
-            .runtime(Runtime::Blocking)
-            .connect()
-            .wait()?;
-        let line = if self.load.mode == "send" {
-            let producer = client.producer("load").start().wait()?;
-            self.send_by_window(&producer, self.load.warmup)?;
-            let stretch = Stretch::begin()?;
-            let (errors, mut latencies) = self.send_by_window(&producer, self.load.messages)?;
-            self.load.report(&stretch, errors, &mut latencies)?
-        } else {
-            let queues = client.queues(self.topic.as_str()).wait()?;
-            let mut pull: LitePull =
-                client.lite_pull("load").assign(queues).from(StartFrom::First).start().wait()?;
-            let mut reading = Reading::default();
-            while reading.left(self.load.warmup) {
-                reading.took(pull.poll(Duration::from_secs(10)).wait())?;
-            }
-            let stretch = reading.begin()?;
-            while reading.left(self.load.messages) {
-                let begun = Instant::now();
-                reading.took(pull.poll(Duration::from_secs(10)).wait())?;
-                reading.latencies.push(begun.elapsed());
-            }
-            self.load.report(&stretch, reading.errors, &mut reading.latencies)?
-        };
-        client.close().wait()?;
+    async fn consume(&self) -> Result<Value, Failed> {
+        let client = self.connect().await?;
+        let queues = client.queues(self.topic.as_str()).await?;
+        let mut pull = client.lite_pull("load").assign(queues).from(StartFrom::First).start().await?;
+        let mut reading = Reading::default();
+        while reading.left(self.load.warmup) {
+            let poll = pull.poll(Duration::from_secs(10));
+            reading.took(poll.await)?;
+        }
+        let stretch = reading.begin()?;
+        while reading.left(self.load.messages) {
+            let begun = Instant::now();
+            let poll = pull.poll(Duration::from_secs(10));
+            reading.took(poll.await)?;
+            reading.latencies.push(begun.elapsed());
+        }
+        let line = self.load.report(&stretch, reading.errors, &mut reading.latencies)?;
+        client.close().await?;
         Ok(line)
+    }
+
+    async fn send_so_many(&self, producer: &Producer, count: usize) -> Result<(usize, Latencies), Failed> {
+        match self.driver {
+            Driver::Threads | Driver::Driven => self.send_by_window(producer, count),
+            Driver::Tokio | Driver::Current | Driver::Smol | Driver::AsyncStd => {
+                self.send_by_tasks(producer, count).await
+            }
+        }
     }
 
     /// As many tasks as sends in flight.
@@ -176,7 +155,7 @@ impl Task {
             let (producer, taken, body, topic) =
                 (producer.clone(), Arc::clone(&taken), body.clone(), topic.clone());
             let share = count / self.load.concurrency + 1;
-            tokio::spawn(async move {
+            spawn(self.driver, async move {
                 let (mut errors, mut latencies) = (0, Latencies::with_capacity(2 * share));
                 while taken.fetch_add(1, Ordering::Relaxed) < count {
                     let begun = Instant::now();
@@ -190,7 +169,7 @@ impl Task {
         let tasks: Vec<_> = tasks.collect();
         let (mut errors, mut all) = (0, Latencies::with_capacity(count));
         for task in tasks {
-            let (failed, latencies) = task.await?;
+            let (failed, latencies) = task.await;
             errors += failed;
             all.append(latencies);
         }
@@ -219,6 +198,21 @@ impl Task {
             }
         }
         Ok((errors, latencies))
+    }
+}
+
+/// A task on that driver's executor, and what waits for its end.
+fn spawn<T: Send + 'static>(
+    driver: Driver,
+    task: impl Future<Output = T> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = T>>> {
+    match driver {
+        Driver::Smol => Box::pin(smol::spawn(task)),
+        Driver::AsyncStd => Box::pin(async_std::task::spawn(task)),
+        Driver::Tokio | Driver::Current | Driver::Threads | Driver::Driven => {
+            let task = tokio::spawn(task);
+            Box::pin(async { task.await.expect("a task that sends does not panic") })
+        }
     }
 }
 
