@@ -14,6 +14,8 @@ use std::borrow::Cow;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+pub(crate) use json::Int;
+
 /// A request or response of the remoting protocol, its text borrowed from the frame it was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command<'a> {

@@ -51,7 +51,7 @@ struct Read<'a> {
 
 /// An int32 the way fastjson takes one: a number, or its text; null is absent.
 #[derive(Default)]
-struct Int(Option<i32>);
+pub(crate) struct Int(pub(crate) Option<i32>);
 
 impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Broker, Conn, Event, Line, TopicConfig, either};
-use crate::codec::Command;
 use crate::codec::filter::Tags;
+use crate::codec::{Command, Int};
 use crate::model::connections::{Asker, Reply};
 use crate::model::topics::RETRY_PREFIX;
 
@@ -83,8 +83,9 @@ struct SubscriptionData {
     topic: String,
     #[serde(default)]
     sub_string: String,
+    /// Numbers; the Go client writes them as text, and Java takes both.
     #[serde(default)]
-    code_set: Vec<i32>,
+    code_set: Vec<Int>,
     #[serde(default)]
     sub_version: i64,
     #[serde(default)]
@@ -113,7 +114,10 @@ impl Members {
             changed |= old.is_none();
             if old.is_none_or(|old| wanted.sub_version > old.version) {
                 let subscription = Subscription {
-                    tags: Tags::from_codes(&wanted.sub_string, wanted.code_set.iter().copied()),
+                    tags: Tags::from_codes(
+                        &wanted.sub_string,
+                        wanted.code_set.iter().filter_map(|code| code.0),
+                    ),
                     version: wanted.sub_version,
                     kind: wanted.expression_type.clone().unwrap_or_else(|| "TAG".to_owned()),
                 };

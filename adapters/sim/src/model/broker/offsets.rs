@@ -2,6 +2,7 @@
 //!
 //! Law: the broker takes every offset it is given, lower, higher or negative; what is safe is the client's to know.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::{Broker, Conn, Event, Line, either};
@@ -100,10 +101,12 @@ impl Broker {
             let upper = command.field("boundaryType").is_some_and(|kind| kind.eq_ignore_ascii_case("upper"));
             let (min, max) = self.store.log.range(topic, queue);
             let mut times = self.store.log.times(topic, queue);
-            let offset = if self.config.line == Line::V4_9 || upper {
-                times.rfind(|(_, stored)| *stored <= at).map_or(min, |(offset, _)| offset)
-            } else {
-                times.find(|(_, stored)| *stored >= at).map_or(max, |(offset, _)| offset)
+            let offset = match self.config.line {
+                Line::V4_9 => nearest(&times.collect::<Vec<_>>(), at).unwrap_or(min),
+                Line::V5 if upper => {
+                    times.rfind(|(_, stored)| *stored <= at).map_or(min, |(offset, _)| offset)
+                }
+                Line::V5 => times.find(|(_, stored)| *stored >= at).map_or(max, |(offset, _)| offset),
             };
             Ok(Reply::ok().with("offset", offset.to_string()))
         };
@@ -118,5 +121,28 @@ impl Broker {
             Ok(Reply::ok().with("timestamp", stored.to_string()))
         };
         either(earliest())
+    }
+}
+
+/// The offset that 4.9 finds for a time (Java: `ConsumeQueue.getOffsetInQueueByTime`): by bisection, the first message
+/// it meets of that very time, otherwise the nearer of its neighbours, the earlier one when both are as near.
+fn nearest(times: &[(i64, i64)], at: i64) -> Option<i64> {
+    let (mut low, mut end) = (0, times.len());
+    let (mut before, mut after) = (None, None);
+    while low < end {
+        let middle = (low + end - 1) / 2;
+        let &(offset, stored) = times.get(middle)?;
+        match stored.cmp(&at) {
+            Ordering::Equal => return Some(offset),
+            Ordering::Less => (low, before) = (middle + 1, Some((offset, stored))),
+            Ordering::Greater => (end, after) = (middle, Some((offset, stored))),
+        }
+    }
+    match (before, after) {
+        (Some((_, earlier)), Some((offset, later))) if later.abs_diff(at) < earlier.abs_diff(at) => {
+            Some(offset)
+        }
+        (Some((offset, _)), _) | (None, Some((offset, _))) => Some(offset),
+        (None, None) => None,
     }
 }

@@ -310,7 +310,9 @@ fn offsets_are_taken_as_they_come() {
 
 #[test]
 fn search_by_time_differs_between_the_lines() {
-    for (line, between, after) in [(Line::V4_9, "0", "1"), (Line::V5, "1", "2")] {
+    for (line, [early, between, late, after]) in
+        [(Line::V4_9, ["0", "0", "1", "1"]), (Line::V5, ["1", "1", "1", "2"])]
+    {
         let mut bench = Bench::line(line);
         bench.send("T", "0", "");
         bench.pass(Duration::from_secs(2));
@@ -320,8 +322,12 @@ fn search_by_time_differs_between_the_lines() {
                 bench.ask(29, &[("topic", "T"), ("queueId", "0"), ("timestamp", &unix.to_string())], b"");
             reply.field("offset").map(str::to_owned)
         };
+        assert_eq!(search(1_700_000_000_000).as_deref(), Some("0"), "{line:?}");
+        assert_eq!(search(1_700_000_000_999).as_deref(), Some(early), "{line:?}");
         assert_eq!(search(1_700_000_001_000).as_deref(), Some(between), "{line:?}");
+        assert_eq!(search(1_700_000_001_001).as_deref(), Some(late), "{line:?}");
         assert_eq!(search(1_700_000_009_000).as_deref(), Some(after), "{line:?}");
+        assert_eq!(search(0).as_deref(), Some("0"), "{line:?}");
     }
 }
 
@@ -377,6 +383,9 @@ fn subscriptions_of_heartbeats_rule_pulls_that_bring_none() {
     bench.ask(34, &[], &heartbeat("c1", "cg", 5));
     assert_eq!(pull(&mut bench, "6"), 25);
     assert_eq!(pull(&mut bench, "5"), 20, "the heartbeat wants tag A");
+    let text = String::from_utf8(heartbeat("c1", "cg", 7)).unwrap().replace("[65]", "[\"66\"]");
+    assert_eq!(bench.ask(34, &[], text.as_bytes()).code, 0, "the Go client's hashes are text");
+    assert_eq!(pull(&mut bench, "7"), 0, "and it wants tag B");
     assert_eq!(bench.ask(34, &[], b"{\"clientID\":\"c\",\"consumerDataSet\":null}").code, 1);
 }
 
