@@ -40,7 +40,8 @@ impl ProducerMut<'_> {
     /// Admits a message into the room that was reserved for the ticket `room`; ends in [`Outcome::Sent`] with `ticket`.
     ///
     /// # Errors
-    /// The message comes back, and the room is given back, when the client or the producer is closed.
+    /// The message comes back, and the room is given back, when the client or the producer is closed, or when it is
+    /// larger than the room that was reserved and there is no more.
     pub fn send_reserved(
         self,
         now: Instant,

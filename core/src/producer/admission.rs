@@ -37,8 +37,15 @@ impl Admission {
 
     /// Takes room for a message, which may have been granted to its ticket before.
     pub(crate) fn admit(&mut self, cx: &mut Cx, ticket: Ticket, bytes: usize) -> bool {
-        if let Some(granted) = self.granted.remove(&ticket) {
-            self.bytes = self.bytes - granted + bytes;
+        if let Some(granted) = self.granted.get(&ticket).copied() {
+            let bytes_then = (self.bytes - granted).saturating_add(bytes);
+            if bytes > granted && bytes_then > cx.config.send.admitted_bytes && self.messages > 1 {
+                // More than was reserved, and there is no room for more.
+                self.give_up(cx, ticket);
+                return false;
+            }
+            self.granted.remove(&ticket);
+            self.bytes = bytes_then;
             self.grant(cx); // it may need less than was reserved
             return true;
         }
@@ -113,6 +120,7 @@ impl Admission {
         assert_eq!(self.messages, sends + self.granted.len(), "S4: what is admitted is under way or granted");
         assert_eq!(self.bytes, bytes + self.granted.values().sum::<usize>(), "bytes admitted are counted");
         assert!(self.messages <= config.admitted_messages.max(1), "R1: admission is bounded");
+        assert!(self.bytes <= config.admitted_bytes || self.messages <= 1, "R1: so are its bytes");
         let first = self.waiting.front();
         assert!(first.is_none_or(|(_, bytes)| !self.fits(config, *bytes)), "L7: who waits has no room");
     }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::error::{LostWhy, Stored};
+use crate::error::{LostWhy, RejectedWhy, Stored};
 use crate::ids::Group;
 use crate::wire::Request;
 use crate::{Choice, Input, Outcome};
@@ -31,6 +31,29 @@ fn room_that_is_reserved_and_not_needed_goes_to_who_waits() {
     sent.expect("reserved");
     bench.drain();
     assert_eq!(bench.done.get(&second), Some(&Outcome::Room(Ok(()))), "L7: 90 bytes are free");
+}
+
+#[test]
+fn a_message_larger_than_its_reserved_room_does_not_pass_the_bound() {
+    let mut bench = Bench::with(|config| config.send.admitted_bytes = 100);
+    let producer = bench.producer();
+    for (bytes, fits) in [(60, true), (61, false)] {
+        let (room, large, small) = (bench.ticket(), bench.ticket(), bench.ticket());
+        let sent = bench.client.producer(producer).send(bench.now, message(40), Choice::Any, small);
+        sent.expect("there is room");
+        bench.client.producer(producer).await_room(bench.now, 10, room);
+        let sent = bench.client.producer(producer).send_reserved(
+            bench.now,
+            message(bytes),
+            Choice::Any,
+            room,
+            large,
+        );
+        assert_eq!(sent.map_err(|rejected| rejected.why), if fits { Ok(()) } else { Err(RejectedWhy::Full) });
+        bench.drain();
+        bench.client.check();
+        bench.pass(Duration::from_secs(4)); // the sends end, for there is no route
+    }
 }
 
 #[test]

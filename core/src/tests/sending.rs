@@ -319,7 +319,8 @@ fn a_receipt_keeps_no_read_buffer_alive() {
         }
         let (conn, opaque, _) = bench.request().expect("the send");
         let fields = stored(offset);
-        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let mut fields: Vec<(&str, &str)> =
+            fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
         fields.extend([("MSG_REGION", "here"), ("transactionId", "7F0000010000")]);
         bench.reply(conn, opaque, 0, &fields, "");
         receipts.push(bench.sent(ticket).clone().expect("a receipt"));

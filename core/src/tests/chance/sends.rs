@@ -106,7 +106,7 @@ impl World {
         assert_eq!(self.client.pending_sends(), self.sends.open.len(), "S4: what has not ended is under way");
     }
 
-    fn send(&mut self, producer: ProducerId, room: Option<Ticket>) -> bool {
+    fn send(&mut self, producer: ProducerId, room: Option<(Ticket, usize)>) -> bool {
         let ticket = self.ticket();
         let mut message = message(8 + self.rng.below(40) as usize);
         let mut body = Vec::from(ticket.0.to_be_bytes());
@@ -123,11 +123,16 @@ impl World {
         self.sends.open.push(ticket);
         let now = self.now;
         let result = match room {
-            Some(room) => self.client.producer(producer).send_reserved(now, message, to, room, ticket),
+            Some((room, _)) => self.client.producer(producer).send_reserved(now, message, to, room, ticket),
             None => self.client.producer(producer).send(now, message, to, ticket),
         };
         if let Err(rejected) = &result {
-            assert!(room.is_none() || rejected.why == RejectedWhy::Closed, "reserved room is room");
+            let reserved = room.map(|(_, bytes)| bytes);
+            assert!(
+                rejected.why == RejectedWhy::Closed
+                    || reserved.is_none_or(|bytes| bytes < rejected.value.bytes()),
+                "reserved room is room"
+            );
             self.sends.open.retain(|open| *open != ticket);
             self.sends.admitted.remove(&ticket);
         }
@@ -151,8 +156,8 @@ impl World {
                 };
                 let granted = matches!(self.done.get(&room), Some((_, Outcome::Room(Ok(())))));
                 if granted && self.rng.below(2) == 0 {
-                    self.sends.rooms.remove(&room);
-                    self.send(producer, Some(room));
+                    let reserved = self.sends.rooms.remove(&room).expect("it is one of them");
+                    self.send(producer, Some((room, reserved)));
                 } else if granted || self.rng.below(4) == 0 {
                     self.sends.rooms.remove(&room);
                     self.client.producer(producer).give_up_room(room);
