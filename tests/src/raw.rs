@@ -53,6 +53,10 @@ pub mod code {
     pub const DELETE_TOPIC: i32 = 215;
     /// Make an account (5.x).
     pub const CREATE_USER: i32 = 3001;
+    /// Change an account (5.x).
+    pub const UPDATE_USER: i32 = 3002;
+    /// An account, if it is there (5.x).
+    pub const GET_USER: i32 = 3004;
     /// Give an account rights (5.x).
     pub const CREATE_ACL: i32 = 3006;
     /// Make a consumer group, or change it.

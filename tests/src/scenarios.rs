@@ -28,6 +28,7 @@ macro_rules! scenarios {
 scenarios! {
     quick:
         a_message_comes_back_as_it_was_sent,
+        every_connect_function_gives_the_same_client,
         sends_start_on_the_call_and_keep_their_order,
         threads_and_tasks_share_a_producer,
         unreachable_name_server_is_an_error_in_bounded_time,
@@ -68,5 +69,6 @@ scenarios! {
         lost_heartbeats_disturb_nobody,
         a_slow_narrow_sliced_line_costs_time_only,
         a_line_that_swallows_everything_ends_no_send_in_a_lie,
-        whoever_is_not_who_they_should_be_is_refused;
+        whoever_is_not_who_they_should_be_is_refused,
+        a_secret_changed_at_the_broker_is_taken_up_without_a_restart;
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fusee::{Credential, Message, Stored};
 
-use crate::broker::Version;
 use crate::broker::accounts::admin;
 use crate::scenario::{Driver, Env, Needs, Verdict, holds};
 
@@ -29,9 +28,12 @@ pub(super) async fn run(env: &Env) -> Verdict {
         wrong.store(false, Ordering::SeqCst);
         producer.send(Message::new(topic.as_str(), round.to_string())).await?;
         wrong.store(true, Ordering::SeqCst);
-        let error = producer.send(Message::new(topic.as_str(), "refused")).await.err().ok_or("a wrong secret passed")?;
-        // ACL 1.0 answers a general error, after which a message may be stored.
-        holds(error.stored() == Stored::No || env.version() == Version::V4_9_4, || error.to_string())?;
+        let error = producer
+            .send(Message::new(topic.as_str(), "refused"))
+            .await
+            .err()
+            .ok_or("a wrong secret passed")?;
+        holds(error.stored() == Stored::No, || error.to_string())?;
     }
     wrong.store(false, Ordering::SeqCst);
     env.stored_exactly(&topic, 5).await?;
