@@ -299,7 +299,7 @@ impl fmt::Display for Value {
 }
 
 /// What all options are set to, and by whom.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Values([(Value, Origin); Setting::ALL.len()]);
 
 impl Values {
@@ -345,6 +345,16 @@ impl Values {
     pub(crate) fn count(&self, setting: Setting) -> usize {
         let Value::Count(count) = self.0[setting as usize].0 else { panic!("the option is a count") };
         usize::try_from(count).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Debug for Values {
+    /// Shows what is not as it is by default.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = Setting::ALL.into_iter().map(|setting| (setting, self.0[setting as usize]));
+        let set = set.filter(|(_, (_, origin))| *origin != Origin::Default);
+        let shown = set.map(|(setting, (value, origin))| (setting.as_str(), format!("{value} ({origin})")));
+        f.debug_map().entries(shown).finish()
     }
 }
 
