@@ -29,7 +29,6 @@ pub struct Tls {
 }
 
 /// What a [`Tls`] is made of.
-#[derive(Debug)]
 #[must_use = "nothing is secured until it is built and given to a client"]
 pub struct TlsBuilder {
     roots: Roots,
@@ -37,12 +36,27 @@ pub struct TlsBuilder {
     name: Option<String>,
 }
 
-#[derive(Debug)]
 enum Roots {
     Platform,
     Pem(Vec<u8>),
     /// Nobody is verified.
     Anybody,
+}
+
+impl fmt::Debug for TlsBuilder {
+    /// Shows no file given: each may hold a private key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let trusts = match self.roots {
+            Roots::Platform => "whom the platform trusts",
+            Roots::Pem(_) => "the authorities given",
+            Roots::Anybody => "anybody",
+        };
+        f.debug_struct("TlsBuilder")
+            .field("trusts", &trusts)
+            .field("identity", &self.identity.is_some())
+            .field("name", &self.name)
+            .finish()
+    }
 }
 
 /// Why TLS cannot be set up. The caller's fault, or that of the files given.

@@ -1,7 +1,9 @@
 //! Requests by their parts, to any name server or broker: for what has no method of its own.
 //!
-//! Law: whatever the peer answers is the outcome, whatever its code; only silence and broken connections are errors.
+//! Laws: whatever the peer answers is the outcome, whatever its code; only silence and broken connections are errors.
+//! What a request or a reply carries is not shown by `Debug`: accounts are made by requests too.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use crate::error::{NameError, ResponseCode, Retry, Stored, WouldBlock};
 use crate::pending::Pending;
 
 /// A request about to be made; see [`Client::request`](crate::Client::request).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct RemotingRequest {
     handle: Handle,
@@ -28,7 +30,7 @@ pub struct RemotingRequest {
 }
 
 /// Whatever the peer answered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RemotingReply {
     frame: Frame,
 }
@@ -78,6 +80,19 @@ impl RemotingRequest {
     }
 }
 
+impl fmt::Debug for RemotingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.fields.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("RemotingRequest")
+            .field("to", &self.to)
+            .field("code", &self.code)
+            .field("fields", &keys)
+            .field("body_bytes", &self.body.len())
+            .field("timeout", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
+
 fn reply(end: Result<Outcome, Dead>) -> Result<RemotingReply, RequestError> {
     match end {
         Ok(Outcome::Answered(result)) => {
@@ -122,6 +137,18 @@ impl RemotingReply {
     #[must_use]
     pub fn version(&self) -> i32 {
         self.frame.header.version
+    }
+}
+
+impl fmt::Debug for RemotingReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.fields().map(|(key, _)| key).collect();
+        f.debug_struct("RemotingReply")
+            .field("code", &self.code())
+            .field("remark", &self.remark())
+            .field("fields", &keys)
+            .field("body_bytes", &self.body().len())
+            .finish_non_exhaustive()
     }
 }
 
