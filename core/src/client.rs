@@ -7,87 +7,29 @@
 
 mod answers;
 mod closing;
-pub mod config;
-pub mod connection;
-pub mod note;
-pub(crate) mod peers;
 mod views;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::config::{Config, PullConfig};
+use crate::connection::Connection;
 use crate::consumer::Consumer;
 use crate::cx::Cx;
-use crate::error::{CallError, CommitError, ConnectError, OpenError, RawError, RouteError, SendError};
+use crate::error::{CallError, ConnectError, OpenError, RawError, RouteError};
+use crate::event::{Input, Outcome, Output};
 use crate::ids::{Address, ConnId, ConsumerId, Group, PeerId, ProducerId, Queue, Ticket, Topic};
 use crate::link::{Fate, Link, Outgoing, Purpose};
-use crate::producer::{Producers, Receipt};
+use crate::peers::Cut;
+use crate::producer::Producers;
 use crate::router::Router;
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
-use crate::wire::{Frame, Request};
+use crate::wire::Request;
 
 use closing::Closing;
-pub use closing::Report;
-use config::{Config, PullConfig};
-use connection::{Connection, Lost};
-use note::Note;
-use peers::Cut;
 pub use views::{ConsumerMut, ProducerMut};
-
-/// What comes in.
-#[derive(Debug)]
-pub enum Input {
-    /// Only time has passed.
-    Time,
-    /// A connection that was dialled is up.
-    Connected(ConnId),
-    /// A connection is over, or did not come up. Every connection dialled ends in exactly one of these.
-    Lost(ConnId, Lost),
-    /// A frame came.
-    Received(ConnId, Frame),
-}
-
-/// What is to be done.
-#[must_use = "an output that is not acted on is lost"]
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Open a connection; answer with `Connected` or `Lost`.
-    Dial(ConnId, Address),
-    /// Close a connection, dialling or open; answer with `Lost`, which changes nothing any more.
-    Hangup(ConnId),
-    /// Something waits to be written: [`Client::take`] it, until nothing is left. Said once until then.
-    Ready(ConnId),
-    /// A command has ended.
-    Done(Ticket, Outcome),
-    /// Something changed for this consumer: messages to take, the end reached, trouble, or the time asked for.
-    Deliver(ConsumerId),
-    /// Something worth tracing.
-    Note(Note),
-    /// Nothing more until an input comes or this instant has passed.
-    Wait(Instant),
-}
-
-/// How a command ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Of [`Client::connect`].
-    Connected(Result<(), ConnectError>),
-    /// Of [`Client::queues`].
-    Queues(Result<Vec<Queue>, RouteError>),
-    /// Of a send.
-    Sent(Result<Receipt, SendError>),
-    /// Of a wait for room: it is reserved for the ticket, until it is used or given up.
-    Room(Result<(), SendError>),
-    /// Of a commit.
-    Committed(Result<(), CommitError>),
-    /// Of [`Client::call`]: the reply as it came, whatever its code.
-    Answered(Result<Frame, RawError>),
-    /// Of [`Client::close`].
-    Closed(Report),
-}
 
 /// The machine.
 #[derive(Clone, Debug)]

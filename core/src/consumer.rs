@@ -18,12 +18,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::client::Output;
-use crate::client::config::{Position, PullConfig};
+use crate::config::{Position, PullConfig};
 use crate::cx::Cx;
 use crate::error::{CallError, SeekError};
+use crate::event::Output;
+use crate::handles::CallId;
 use crate::ids::{ConsumerId, Queue, QueueId, TopicId};
-use crate::link::CallId;
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
 

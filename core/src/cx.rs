@@ -4,11 +4,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::client::Output;
-use crate::client::config::Config;
-use crate::client::peers::Peers;
+use crate::config::Config;
 use crate::directory::Directory;
+use crate::event::Output;
 use crate::ids::{PeerId, Topic, TopicId};
+use crate::peers::Peers;
 use crate::rng::Rng;
 use crate::time::{Instant, UnixMillis};
 use crate::timers::Timers;

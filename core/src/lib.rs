@@ -7,7 +7,7 @@
 //! comes out by [`Client::poll`], and commands ([`Client::connect`], [`ProducerMut::send`], …) are methods. Inside,
 //!
 //! * `link` owns the requests of one connection until the wire takes them, and matches replies to them;
-//! * `client/peers` owns the addresses and the life of the connections: dial, back-off, loss;
+//! * `peers` owns the addresses and the life of the connections: dial, back-off, loss;
 //! * `router` asks name servers and is the one writer of routes, which `directory` holds for everybody to read;
 //! * `producer` carries each send from admission to exactly one outcome;
 //! * `consumer` reads the queues it is given, and commits what was read;
@@ -103,14 +103,20 @@ extern crate alloc;
 extern crate std;
 
 pub mod assign;
-pub mod client;
+mod client;
+mod config;
+mod connection;
 mod consumer;
 mod cx;
 mod directory;
 pub mod error;
+mod event;
+mod handles;
 pub mod ids;
 pub mod limits;
 mod link;
+mod note;
+mod peers;
 mod producer;
 pub mod rng;
 mod router;
@@ -121,11 +127,12 @@ pub mod time;
 mod timers;
 pub mod wire;
 
-pub use client::config::{Config, ConnectionConfig, Position, PullConfig, SendConfig, StartFrom};
-pub use client::connection::{ConnState, Connection, Lost};
-pub use client::note::{Note, Unexpected};
-pub use client::{Client, ConsumerMut, Input, Outcome, Output, ProducerMut, Report};
+pub use client::{Client, ConsumerMut, ProducerMut};
+pub use config::{Config, ConnectionConfig, Position, PullConfig, SendConfig, StartFrom};
+pub use connection::{ConnState, Connection, Lost};
 pub use consumer::Pulled;
+pub use event::{Input, Outcome, Output, Report};
 pub use link::{Outgoing, What};
+pub use note::{Note, Unexpected};
 pub use producer::{Choice, Prepared, Receipt};
 pub use time::{Instant, UnixMillis};

@@ -10,20 +10,12 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::ids::{ConsumerId, PeerId, QueueId, Ticket, TopicId};
-use crate::producer::SendId;
+use crate::handles::SendId;
+use crate::ids::{ConsumerId, QueueId, Ticket, TopicId};
 use crate::slab::{Key, SHORT_MAX, Slab};
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::wire::{Answer, Dialect, Frame, Kind, Request};
-
-/// Which request, on which link of which peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CallId {
-    pub(crate) peer: PeerId,
-    pub(crate) link: u32,
-    pub(crate) key: Key,
-}
 
 /// Why a request was made: where its end is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 //! with the deadline is not followed: there one dead broker eats it all.
 
 pub(crate) mod admission;
-mod message;
+pub(crate) mod message;
 mod select;
 mod verdict;
 
@@ -21,14 +21,15 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::client::{Outcome, Output};
 use crate::cx::Cx;
 use crate::directory::Known;
 use crate::error::{CallError, OpenError, Rejected, RejectedWhy, RouteError, SendError, Stored};
+use crate::event::{Outcome, Output};
+use crate::handles::{CallId, SendId};
 use crate::ids::{BrokerId, Group, PeerId, ProducerId, Queue, QueueId, Ticket, TopicId};
 use crate::limits::client as limits;
-use crate::link::{CallId, Fate, Purpose};
-use crate::slab::{Key, Slab};
+use crate::link::{Fate, Purpose};
+use crate::slab::Slab;
 use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
 use crate::wire::rpc::send::TEMPLATE_TOPIC;
@@ -37,10 +38,6 @@ use crate::wire::{Frame, Request, ResponseCode, Rpc, SendMessage, SendReply, Tex
 use admission::Admission;
 pub use message::{Choice, Prepared, Receipt};
 use verdict::{is_retried, refused_for_sure};
-
-/// A send under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SendId(Key);
 
 #[derive(Clone, Debug)]
 enum Step {

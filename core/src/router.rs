@@ -13,15 +13,14 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::client::Outcome;
-use crate::client::Output;
-use crate::client::note::Note;
 use crate::cx::Cx;
 use crate::directory::{Known, MASTER, TopicRoute};
 use crate::error::{CallError, ConnectError, LostWhy, RouteError};
+use crate::event::{Outcome, Output};
 use crate::ids::{PeerId, QueueId, Ticket, Topic, TopicId};
 use crate::limits::client as limits;
 use crate::link::Purpose;
+use crate::note::Note;
 use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
 use crate::wire::rpc::send::TEMPLATE_TOPIC;

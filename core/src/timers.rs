@@ -6,9 +6,8 @@
 
 use alloc::vec::Vec;
 
+use crate::handles::{CallId, SendId};
 use crate::ids::{ConsumerId, PeerId, QueueId, TopicId};
-use crate::link::CallId;
-use crate::producer::SendId;
 use crate::time::Instant;
 
 /// What can happen by itself, by the passing of time alone.

@@ -8,12 +8,12 @@
 use alloc::vec::Vec;
 
 use crate::client::Client;
-use crate::client::note::{Note, Unexpected};
-use crate::client::{Outcome, Output};
 use crate::error::{CallError, LostWhy, RawError};
+use crate::event::{Outcome, Output};
 use crate::ids::{ConnId, Group, PeerId};
 use crate::limits::client as limits;
 use crate::link::{Heard, Purpose};
+use crate::note::{Note, Unexpected};
 use crate::timers::Alarm;
 use crate::wire::rpc::heartbeat::{ConsumeFrom, ConsumeType, MessageModel};
 use crate::wire::{
@@ -21,7 +21,7 @@ use crate::wire::{
     Text, Unregister, UpdateOffset,
 };
 
-use super::config::StartFrom;
+use crate::config::StartFrom;
 
 impl Client {
     /// A frame came on a connection.

@@ -5,42 +5,14 @@
 
 use alloc::vec::Vec;
 
-use crate::client::{Client, Outcome, Output};
+use crate::client::Client;
 use crate::error::LostWhy;
+use crate::event::{Outcome, Output, Report};
 use crate::ids::{ConsumerId, PeerId, Ticket};
 use crate::limits::client as limits;
 use crate::link::Purpose;
 use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
-
-/// What closing a client found and left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Sends that were in flight and ended stored.
-    pub sends_stored: usize,
-    /// Sends that were in flight and ended otherwise; each told its caller how.
-    pub sends_failed: usize,
-    /// Farewells that brokers confirmed.
-    pub groups_left: usize,
-    /// Farewells that brokers did not confirm: they forget us when the connection closes.
-    pub groups_not_left: usize,
-    /// Whether the deadline came before everything had ended by itself.
-    pub cut_short: bool,
-}
-
-impl core::fmt::Display for Report {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { sends_stored, sends_failed, groups_left, groups_not_left, cut_short } = self;
-        write!(
-            f,
-            "closed: {sends_stored} sends stored, {sends_failed} failed, {groups_left} farewells confirmed"
-        )?;
-        if *groups_not_left > 0 {
-            write!(f, ", {groups_not_left} not")?;
-        }
-        if *cut_short { f.write_str(", cut short by the deadline") } else { Ok(()) }
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {

@@ -4,11 +4,12 @@
 
 use alloc::vec::Vec;
 
-use crate::client::config::Position;
-use crate::client::{Client, Outcome, Output};
+use crate::client::Client;
+use crate::config::Position;
 use crate::consumer::{self, Consumer, Pulled};
 use crate::cx::Cx;
 use crate::error::{CallError, CommitError, Rejected, SeekError};
+use crate::event::{Outcome, Output};
 use crate::ids::{ConsumerId, ProducerId, Queue, Ticket};
 use crate::producer::{Choice, Prepared};
 use crate::time::Instant;

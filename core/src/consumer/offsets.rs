@@ -8,14 +8,15 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::client::config::PullConfig;
-use crate::client::note::Note;
-use crate::client::{Outcome, Output};
+use crate::config::PullConfig;
 use crate::cx::Cx;
 use crate::error::{CallError, CommitError};
+use crate::event::{Outcome, Output};
+use crate::handles::CallId;
 use crate::ids::{ConsumerId, Queue, QueueId, Ticket};
 use crate::limits::client as limits;
-use crate::link::{CallId, Purpose};
+use crate::link::Purpose;
+use crate::note::Note;
 use crate::timers::{Alarm, Timer};
 use crate::wire::UpdateOffset;
 

@@ -10,14 +10,14 @@
 //! Sources: Java `RebalancePushImpl#computePullFromWhere`, `DefaultLitePullConsumerImpl`; Java asks for the end where
 //! this asks for the beginning, which skips messages.
 
-use crate::client::Output;
-use crate::client::config::{Position, StartFrom};
-use crate::client::note::Note;
+use crate::config::{Position, StartFrom};
 use crate::cx::Cx;
 use crate::error::CallError;
+use crate::event::Output;
 use crate::ids::{PeerId, QueueId, TopicId};
 use crate::limits::client as limits;
 use crate::link::Purpose;
+use crate::note::Note;
 use crate::time::UnixMillis;
 use crate::timers::Alarm;
 use crate::wire::rpc::pull::flags;

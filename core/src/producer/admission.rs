@@ -5,10 +5,10 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-use crate::client::config::SendConfig;
-use crate::client::{Outcome, Output};
+use crate::config::SendConfig;
 use crate::cx::Cx;
 use crate::error::SendError;
+use crate::event::{Outcome, Output};
 use crate::ids::Ticket;
 
 use crate::error::Stored;

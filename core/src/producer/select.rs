@@ -7,7 +7,7 @@
 
 use crate::cx::Cx;
 use crate::ids::{BrokerId, QueueId, TopicId};
-use crate::producer::Choice;
+use crate::producer::message::Choice;
 
 /// The queue for the next attempt; none if the one asked for is not writable.
 pub(super) fn queue(cx: &mut Cx, topic: TopicId, to: &Choice, avoid: Option<BrokerId>) -> Option<QueueId> {

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::Output;
 use crate::error::LostWhy;
+use crate::event::Output;
 use crate::ids::{Address, ClientId, ConnId, ConsumerId, Group, ProducerId, Queue, Ticket, Topic};
 use crate::wire::{Fields, Frame, Header, Kind, Language, Request, Text};
 use crate::{

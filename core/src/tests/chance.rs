@@ -16,8 +16,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::Output;
 use crate::error::LostWhy;
+use crate::event::Output;
 use crate::ids::{Address, ClientId, ConnId, Ticket};
 use crate::rng::Rng;
 use crate::wire::{Fields, Frame, Header, Kind, Language, RawRequest, Request, Text};

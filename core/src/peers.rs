@@ -11,11 +11,12 @@ mod lifecycle;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::client::connection::{ConnState, Connection};
+use crate::connection::{ConnState, Connection};
 use crate::error::{CallError, LostWhy};
+use crate::handles::CallId;
 use crate::ids::{Address, ConnId, PeerId};
 use crate::limits::client as limits;
-use crate::link::{CallId, Link, Outgoing, Purpose};
+use crate::link::{Link, Outgoing, Purpose};
 use crate::time::Instant;
 use crate::timers::Timer;
 

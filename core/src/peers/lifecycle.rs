@@ -5,15 +5,16 @@
 
 use alloc::vec::Vec;
 
-use crate::client::Output;
-use crate::client::config::ConnectionConfig;
-use crate::client::connection::Lost;
-use crate::client::note::Note;
+use crate::config::ConnectionConfig;
+use crate::connection::Lost;
 use crate::cx::Cx;
 use crate::error::LostWhy;
+use crate::event::Output;
+use crate::handles::CallId;
 use crate::ids::{ConnId, PeerId};
 use crate::limits::client as limits;
-use crate::link::{Call, CallId, Fate, Link, Purpose};
+use crate::link::{Call, Fate, Link, Purpose};
+use crate::note::Note;
 use crate::time::Instant;
 use crate::timers::Alarm;
 use crate::wire::Request;
