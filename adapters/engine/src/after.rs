@@ -77,6 +77,7 @@ impl After {
         }
         for note in self.notes.drain(..) {
             notes::trace(&note);
+            engine.show(&note);
         }
         self.released.clear();
         self.panic = None;

@@ -20,7 +20,7 @@ use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId, ConsumerId, Ticket};
 use fusee_core::time::Instant;
 use fusee_core::wire::Frame;
-use fusee_core::{Client, Input, Lost, Outcome, Outgoing};
+use fusee_core::{Client, Input, Lost, Note, Outcome, Outgoing};
 
 use crate::adapter::{Adapter, Task, WouldStall};
 use crate::after::After;
@@ -246,6 +246,13 @@ impl Engine {
     /// Who signs a request that is written now.
     pub(crate) fn credential(&self) -> Option<Credential> {
         self.settings.credentials.as_ref().map(|credentials| credentials.current())
+    }
+
+    /// Hands a note to who watches. The lock must not be held.
+    pub(crate) fn show(&self, note: &Note) {
+        if let Some(watcher) = &self.settings.watcher {
+            watcher(note);
+        }
     }
 
     /// Tells the engine that one of its tasks runs on this thread now.

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use fusee_core::Note;
+
 use crate::credentials::Credentials;
 use crate::options::SocketOptions;
 use crate::tls::Tls;
+
+/// Is called from any thread, by several at once.
+type Watcher = Arc<dyn Fn(&Note) + Send + Sync>;
 
 /// What happens at the edge.
 #[derive(Clone, Default)]
@@ -16,6 +21,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// What the operating system is told of each connection.
     pub sockets: SocketOptions,
+    /// Who hears what the machine notes, beside `tracing`. Called with no lock held, wherever the step was made.
+    pub watcher: Option<Watcher>,
 }
 
 impl fmt::Debug for Settings {
@@ -24,6 +31,7 @@ impl fmt::Debug for Settings {
             .field("signs", &self.credentials.is_some())
             .field("tls", &self.tls)
             .field("sockets", &self.sockets)
+            .field("watched", &self.watcher.is_some())
             .finish()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusee_core::ids::{Address, ClientId};
-use fusee_core::{Config, ConnectionConfig, SendConfig};
+use fusee_core::{Config, ConnectionConfig, Note, SendConfig};
 use fusee_engine::{Credential, Credentials, Settings};
 
 use crate::client::Client;
@@ -237,6 +237,29 @@ impl ClientBuilder {
             Ok(tls) => self.settings.tls = Some(tls),
             Err(error) => self.fault = Some(ConfigError::Tls(error)),
         }
+        self
+    }
+
+    /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost or told to
+    /// go away, routes that change, heartbeats, pulls and commits that fail. It is called where it happened, on the
+    /// threads that drive connections and on those of callers: it may use the client, but not wait. `tracing` hears the
+    /// same, with target `fusee`; how connections are at a moment is told by
+    /// [`Client::connections`](crate::Client::connections).
+    ///
+    /// ```no_run
+    /// # async fn example() -> fusee::Result<()> {
+    /// use fusee::{Client, Note};
+    ///
+    /// let watcher = |note: &Note| {
+    ///     if let Note::Lost(peer, why) = note {
+    ///         eprintln!("{peer} is gone: {why}");
+    ///     }
+    /// };
+    /// let client = Client::builder().watch(watcher).connect().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn watch(mut self, watcher: impl Fn(&Note) + Send + Sync + 'static) -> Self {
+        self.settings.watcher = Some(Arc::new(watcher));
         self
     }
 

@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 
 use fusee_core::error::RouteError as NoRoute;
 use fusee_core::ids::Queue;
-use fusee_core::{Connection, Outcome, Report};
+use fusee_core::{Outcome, Report};
 use fusee_engine::{Dead, Engine, Handle};
 
 use crate::builder::ClientBuilder;
+use crate::connection::Connection;
 use crate::error::{CloseError, RouteError};
 use crate::lite_pull::LitePullBuilder;
 use crate::message::IntoTopic;
@@ -83,10 +84,14 @@ impl Client {
     }
 
     /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, how
-    /// often it came up, and why it ended last. Empty once the client is dead.
+    /// often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they come, see
+    /// [`ClientBuilder::watch`].
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
-        self.handle.command(|client, _| client.connections().collect()).unwrap_or_default()
+        let seen = self.handle.command(|client, now| {
+            client.connections().map(|connection| Connection::new(connection, now)).collect()
+        });
+        seen.unwrap_or_default()
     }
 
     /// Closes the client: refuses new work, waits up to 10 s for the sends under way, commits what consumers with

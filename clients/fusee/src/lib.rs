@@ -110,6 +110,7 @@
 mod builder;
 mod client;
 mod connect;
+mod connection;
 mod environment;
 pub mod error;
 mod group;
@@ -129,6 +130,7 @@ mod tls;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use connection::Connection;
 pub use environment::Origin;
 pub use error::{
     CloseError, CommitError, ConfigError, ConnectError, Error, NotText, OpenError, PollError, ResponseCode,
@@ -138,7 +140,7 @@ pub use error::{
 pub use fusee_core::ids::{Address, BrokerName, Group, Queue, Topic};
 pub use fusee_core::wire::ids::{Host, OffsetId};
 pub use fusee_core::wire::{Durability, MessageId, Text};
-pub use fusee_core::{ConnState, Connection, Receipt, Report};
+pub use fusee_core::{ConnState, Note, Receipt, Report, Unexpected};
 pub use fusee_engine::{Credential, Credentials};
 #[cfg(feature = "tls")]
 pub use fusee_engine::{Tls, TlsBuilder, TlsError};
