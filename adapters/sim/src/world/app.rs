@@ -67,6 +67,9 @@ impl World {
         if process.life != life || !process.rooms.contains_key(&room) {
             return;
         }
+        if process.suspended {
+            return self.schedule(self.now + 50_000, Event::GivesUp { client: at, life, room });
+        }
         let (Some(producer), Some(core)) = (process.producer, &mut process.core) else { return };
         self.faults.fire(Kind::A5);
         core.producer(producer).give_up_room(Ticket(room));
@@ -135,6 +138,9 @@ impl World {
     /// It goes on with the queues it stopped.
     pub(super) fn settles_down(&mut self, at: usize) {
         let (now, process) = (self.instant(), &mut self.clients[at]);
+        if process.suspended || process.paused.is_empty() {
+            return;
+        }
         let paused = std::mem::take(&mut process.paused);
         if let (Some(core), Some(consumer)) = (&mut process.core, process.consumer) {
             core.consumer(consumer).resume(now, &paused);
@@ -310,6 +316,9 @@ impl World {
     /// What kept the application busy is over.
     pub(super) fn free(&mut self, at: usize, life: u64) {
         if self.clients[at].life == life && self.now >= self.clients[at].busy_until {
+            if self.clients[at].suspended {
+                return self.schedule(self.now + 50_000, Event::Free { client: at, life });
+            }
             self.takes(at);
             self.pump(at);
         }

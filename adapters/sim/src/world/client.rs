@@ -287,6 +287,9 @@ impl World {
             return;
         }
         self.poke(at, Input::Time);
+        if self.faults.amount(Kind::A7, at, usize::MAX).is_none() {
+            self.settles_down(at); // what ended while it stood still
+        }
         if self.faults.amount(Kind::C4, at, usize::MAX).is_some() {
             self.faults.fire(Kind::C4);
             self.poke(at, Input::Time);

@@ -105,7 +105,8 @@ impl World {
     /// R7: the next attempt comes within the back-off that the failures so far allow.
     pub(super) fn check_backoff(&mut self, at: usize) {
         let now = self.now;
-        if self.clients[at].backing_off.values().all(|until| *until >= now) {
+        // A process that stands still dials nobody, whatever its application wanted meanwhile.
+        if self.clients[at].suspended || self.clients[at].backing_off.values().all(|until| *until >= now) {
             return;
         }
         let over =
@@ -145,7 +146,12 @@ impl World {
     }
 
     pub(super) fn hung_up(&mut self, at: usize, life: u64, conn: ConnId) {
-        if self.clients[at].life == life {
+        if self.clients[at].life != life {
+            return;
+        }
+        if self.clients[at].suspended {
+            self.schedule(self.now + 50_000, Event::HungUp { client: at, life, conn });
+        } else {
             self.poke(at, Input::Lost(conn, Lost { why: LostWhy::Closed, started: 0 }));
         }
     }

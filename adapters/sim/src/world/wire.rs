@@ -13,6 +13,9 @@ use super::link::{Asked, Payload, Taken};
 use super::plan::Kind;
 use super::{What, World};
 
+/// After all is healed: brokers register, routes are refreshed, heartbeats leave, each within 30 seconds.
+const TOLD_AGAIN: u64 = 100_000_000;
+
 impl World {
     /// The wire writes what it can, and takes more when it has written all.
     pub(super) fn flush(&mut self, link: usize) {
@@ -167,7 +170,7 @@ impl World {
         if quiet
             && self.is_broker(state.server)
             && self.now > last + 31_000_000
-            && self.now > self.plan.heals * 1_000 + 60_000_000
+            && self.now > self.plan.heals * 1_000 + TOLD_AGAIN
         {
             let text = format!(
                 "client {} has sent server {} no heartbeat since {last} µs",
