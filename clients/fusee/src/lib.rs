@@ -79,6 +79,22 @@
 //! # }
 //! ```
 //!
+//! # Settings
+//!
+//! [`ClientBuilder`] has a method for each option, which tells its default, its range and the reason. [`Preset`] sets
+//! those that go together by name, [`ClientBuilder::from_env`] reads all of them from the environment, and
+//! [`ClientBuilder::origin`] says who set one.
+//!
+//! ```no_run
+//! # async fn example() -> fusee::Result<()> {
+//! use fusee::{ClientBuilder, Setting};
+//!
+//! let builder = ClientBuilder::from_env()?.preset("production".parse()?).connections_per_broker(2);
+//! println!("send_deadline: {}", builder.origin(Setting::SendDeadline)); // preset production
+//! let client = builder.acl("access key", "secret key").connect().await?;
+//! # Ok(()) }
+//! ```
+//!
 //! # What is promised
 //!
 //! - Every operation ends, in bounded time, also when brokers die, a name server disappears, the client is closed, or

@@ -39,7 +39,7 @@ use crate::setting::{Setting, Value};
 /// | `rpc_timeout`, the transport's `timeout` | `send_deadline`, over all attempts of a send |
 /// | `max_waiters` | `send_messages_max`; up to 1,000 also `in_flight_max`, which counts on each connection |
 /// | `connection_pool_size` | `connections_per_broker`, opened when they are first used; production's 32 becomes 4, for a broker reads its connections on three threads (Java: `serverSelectorThreads`) |
-/// | `connection_pool_timeout`, `connect_timeout` | `dial_deadline`; connecting waits at least as long |
+/// | `connection_pool_timeout`, `connect_timeout` | `dial_deadline`; debug's is also the `connect_deadline`, which would end earlier otherwise |
 /// | `connection_max_lifetime` | `connection_life_max`; a connection is replaced, and what is under way on it is waited for |
 /// | `retry_interval` | the longest pause of `backoff`, which begins with 50 ms and doubles with jitter |
 /// | `keep_alive_idle` | `tcp_keep_alive`; probes follow in a third of it |
