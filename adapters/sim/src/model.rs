@@ -2,6 +2,13 @@
 //!
 //! Laws: time is what the driver says, as the time since its world began; no clock, no thread, no socket, no order
 //! that depends on memory addresses. Equal inputs give equal outputs.
+//!
+//! The semantics are those of 4.9.4 and 5.5.0, held against real servers by programs on the stock Java and Go clients and
+//! by recorded conversations. Where the machines differ on purpose: they work on one request at a time, so nothing
+//! overtakes anything; a message can be read as soon as it is answered for; name servers hear of everything at once; the
+//! commit log of a new broker begins at 0. Not modelled yet, and refused as unknown requests: messages sent back,
+//! transactions, locks, POP, request and reply. Delay levels and timers are stored as properties and have no effect, SQL
+//! filters are refused.
 
 pub mod broker;
 mod connections;
