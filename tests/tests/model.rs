@@ -202,6 +202,11 @@ fn a_paused_broker_answers_when_it_is_resumed() {
     assert!(matches!(silent.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silent}");
     cluster.resume(0);
     assert_eq!(send(&mut broker(&cluster), b"x"), 0);
+    cluster.pause(0);
+    cluster.kill(0);
+    cluster.restart(0);
+    assert_eq!(send(&mut broker(&cluster), b"y"), 0, "what comes up again is not paused");
+    assert_eq!(bodies(&cluster), ["x", "y"]);
 }
 
 #[test]

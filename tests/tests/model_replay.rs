@@ -37,7 +37,7 @@ const NOT_YET_BY_CONTENT: &[(&str, &str)] =
     &[("DELAY\u{1}", "delay levels"), ("TIMER_DEL", "timers"), ("SQL92", "SQL filters")];
 
 /// Where the model answers otherwise: the conversation, its requests by connection and number, and why.
-const KNOWN: &[(&str, &[(&str, i32)], &str)] = &[
+const KNOWN: &[(&str, Places, &str)] = &[
     ("4.9.4/push-broadcast", &[("br3", 47), ("br3", 48), ("br3", 49), ("br3", 50)], OVERTAKEN),
     ("4.9.4/push-concurrent", &[("br2", 145)], OVERTAKEN),
     (
@@ -52,6 +52,8 @@ const OVERTAKEN: &str =
     "a real broker's thread pools let pulls overtake the heartbeat that was sent just before them";
 const ELSEWHERE: &str =
     "a message is asked for by its place in a log that was not empty when the recording began";
+
+type Places = &'static [(&'static str, i32)];
 
 /// A recorded frame, or the opening or closing of a connection.
 enum Step {

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where the messages go.
 enum Target {
     Model(fusee_sim::Cluster),
-    Real(broker::Cluster),
+    Real(Box<broker::Cluster>),
     Given(String),
 }
 
@@ -124,7 +124,7 @@ fn start(wish: Wish, topic: &str) -> Result<Target, Failed> {
             );
             let cluster = broker::Cluster::builder(version).start()?;
             cluster.create_topic(topic, QUEUES)?;
-            Target::Real(cluster)
+            Target::Real(Box::new(cluster))
         }
     };
     println!("Up after {:.1} ms, its name server is {}.", millis(begun), target.name_servers());

@@ -125,6 +125,9 @@ impl Shared {
     pub(super) fn kill(&self, id: ServerId) {
         let mut state = self.state();
         *state.lives.entry(id).or_default() += 1;
+        // Who was paused is not when it comes up again, and its readers need not wait for that.
+        state.paused.retain(|paused| *paused != id);
+        self.changed.notify_all();
         let dead: Vec<Conn> = state
             .connections
             .iter()
