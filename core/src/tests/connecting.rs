@@ -165,6 +165,24 @@ fn a_server_that_goes_away_gets_nothing_more_and_what_it_has_is_waited_for() {
 }
 
 #[test]
+fn a_server_says_that_it_goes_away_in_a_reply_nobody_waits_for_and_is_left_all_the_same() {
+    let mut bench = Bench::new();
+    let producer = bench.producer();
+    let given_up = bench.send(producer);
+    bench.answer_route(&["a"]);
+    let (conn, opaque, _) = bench.request().expect("a send");
+    bench.pass(Duration::from_millis(3_001));
+    assert!(bench.sent(given_up).is_err(), "nobody answered in time");
+    assert!(!bench.hung_up.contains(&conn), "one slow send is no reason to leave");
+    while bench.request().is_some() {}
+    bench.reply(conn, opaque, 1500, &[], "");
+    bench.pass(Duration::from_millis(150));
+    bench.send(producer);
+    let (again, ..) = bench.request().expect("the next send");
+    assert_ne!(again, conn, "P6: nothing after GO_AWAY");
+}
+
+#[test]
 fn a_queue_keeps_to_one_of_several_connections_and_the_first_alone_carries_heartbeats() {
     let mut bench = Bench::with(|config| config.connections.per_broker = 3);
     let producer = bench.producer();
