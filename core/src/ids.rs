@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use crate::error::NameError;
@@ -173,8 +174,12 @@ impl Address {
         if host.is_empty() || host.contains(char::is_whitespace) || host.contains(['/', '@']) {
             return Err(NameError::Host);
         }
-        if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-            return Err(NameError::Host);
+        if host.contains([':', '[', ']']) {
+            let inner = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+            let ip = inner.map(|inner| inner.split_once('%').map_or(inner, |(ip, _zone)| ip));
+            if ip.is_none_or(|ip| Ipv6Addr::from_str(ip).is_err()) {
+                return Err(NameError::Host);
+            }
         }
         if !port.bytes().all(|b| b.is_ascii_digit()) || u16::from_str(port).map_or(true, |port| port == 0) {
             return Err(NameError::Port);
@@ -231,6 +236,7 @@ mod tests {
     fn addresses_have_a_host_and_a_port() {
         let six = Address::new("[::1]:9876").expect("a bracketed IPv6 address");
         assert_eq!((six.host(), six.port()), ("::1", 9876));
+        assert_eq!(Address::new("[fe80::1%eth0]:1").expect("with its zone").host(), "fe80::1%eth0");
         let name = Address::new("ns.example:1").expect("a host name");
         assert_eq!((name.host(), name.port()), ("ns.example", 1));
         for (bad, why) in [
@@ -242,6 +248,10 @@ mod tests {
             ("host:+1", NameError::Port),
             (":9876", NameError::Host),
             ("::1:9876", NameError::Host),
+            ("[]:1", NameError::Host),
+            ("[name]:1", NameError::Host),
+            ("[::1:1", NameError::Host),
+            ("a[::1]:1", NameError::Host),
             ("http://a:1", NameError::Host),
         ] {
             assert_eq!(Address::new(bad), Err(why), "{bad}");

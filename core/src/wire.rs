@@ -28,6 +28,7 @@ pub mod subscription;
 pub mod text;
 
 mod binary;
+mod decimal;
 mod json;
 mod reader;
 mod stage;

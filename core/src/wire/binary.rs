@@ -8,11 +8,12 @@
 use bytes::{Bytes, BytesMut};
 
 use super::codes::Language;
-use super::fields::{Decimal, FieldSink, FieldSource, Fields, FieldsBuilder, Span};
+use super::decimal::Decimal;
+use super::fields::{FieldSink, FieldSource, FieldsBuilder, Span};
 use super::frame::FrameError;
-use super::header::{Dialect, Head, Header, Kind};
+use super::header::{Dialect, Fixed, Head, Header, Kind};
 use super::reader::Reader;
-use super::stage::Stage;
+use super::stage::{Stage, digit};
 use super::text::Text;
 use crate::limits::wire as limits;
 
@@ -55,18 +56,35 @@ struct BinarySink<'a, 'out> {
 }
 
 impl BinarySink<'_, '_> {
-    #[inline]
+    #[inline(never)]
+    fn number(&mut self, key: &[u8], value: i64) {
+        let value = Decimal::new(value);
+        self.key(key, value.len());
+        self.stage.number(&value);
+    }
+
+    #[inline(never)]
     fn pair(&mut self, key: &[u8], value: &[u8]) {
-        let (Ok(key_len), Ok(value_len)) = (i16::try_from(key.len()), u32::try_from(value.len())) else {
+        self.key(key, value.len());
+        self.stage.put(value);
+    }
+
+    /// The key of a pair and the length of the value that follows.
+    #[inline(always)]
+    fn key(&mut self, key: &[u8], value_len: usize) {
+        let (Ok(key_len), Ok(value_len)) = (i16::try_from(key.len()), u32::try_from(value_len)) else {
             self.fit = false;
             return;
         };
         // A key or value of no length arrives as null.
         self.fit &= key_len != 0 && value_len != 0;
-        self.stage.fixed(&key_len.to_be_bytes());
-        self.stage.put(key);
-        self.stage.fixed(&value_len.to_be_bytes());
-        self.stage.put(value);
+        if let [letter] = *key {
+            self.stage.prefix(letter_key(letter, value_len), 7);
+        } else {
+            self.stage.fixed(&key_len.to_be_bytes());
+            self.stage.put(key);
+            self.stage.fixed(&value_len.to_be_bytes());
+        }
     }
 }
 
@@ -75,29 +93,39 @@ impl FieldSink for BinarySink<'_, '_> {
         self.pair(key.as_bytes(), value.as_bytes());
     }
 
+    fn shared(&mut self, key: &str, value: &Text) {
+        self.pair(key.as_bytes(), value.as_bytes());
+    }
+
+    #[inline(always)]
     fn int(&mut self, key: &str, value: i64) {
-        match u8::try_from(value) {
-            Ok(digit @ 0..=9) => self.pair(key.as_bytes(), &[b'0'.saturating_add(digit)]),
-            Ok(_) | Err(_) => self.pair(key.as_bytes(), Decimal::new(value).as_bytes()),
+        match (key.as_bytes(), digit(value)) {
+            // Most fields of a send: eight bytes in all.
+            (&[letter], Some(digit)) => {
+                self.stage.prefix(letter_key(letter, 1) | (u64::from(digit) << 56), 8);
+            }
+            (key, _) => self.number(key, value),
         }
     }
+}
+
+/// A key of one letter with its length before it and the length of its value behind it, as a word in memory order:
+/// made in a register, because what is stored in pieces cannot be loaded at once without waiting.
+#[inline]
+fn letter_key(letter: u8, value_len: u32) -> u64 {
+    (1 << 8) | (u64::from(letter) << 16) | (u64::from(value_len.swap_bytes()) << 24)
 }
 
 pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
+    let mut fields = FieldsBuilder::default();
     let mut reader = Reader::new(&header);
-    let read = read(&mut reader);
-    let at = reader.at();
-    match read {
-        Ok(mut decoded) => {
-            let fields = core::mem::take(&mut decoded.1);
-            decoded.0.fields = fields.build(header);
-            Ok(decoded.0)
-        }
-        Err(why) => Err(FrameError::Header { dialect: Dialect::Binary, at, why }),
+    match read(&mut reader, &mut fields) {
+        Ok(fixed) => Ok(fixed.with(fields.build(header))),
+        Err(why) => Err(FrameError::Header { dialect: Dialect::Binary, at: reader.at(), why }),
     }
 }
 
-fn read(reader: &mut Reader<'_>) -> Result<(Header, FieldsBuilder), &'static str> {
+fn read(reader: &mut Reader<'_>, fields: &mut FieldsBuilder) -> Result<Fixed, &'static str> {
     const CUT: &str = "it ends inside its fixed part";
     let code = i32::from(reader.i16().ok_or(CUT)?);
     let language = reader.u8().ok_or(CUT)?;
@@ -116,14 +144,16 @@ fn read(reader: &mut Reader<'_>) -> Result<(Header, FieldsBuilder), &'static str
     if block != reader.rest().len() {
         return Err("the fields do not end where the header does");
     }
-    let mut fields = FieldsBuilder::new(block > 0);
+    fields.present = block > 0;
+    // The keys and values are UTF-8 if nothing there is beyond ASCII, as nearly always.
+    let ascii = reader.rest().is_ascii();
     while !reader.rest().is_empty() {
         let key_length =
             usize::try_from(reader.i16().ok_or("a field is cut")?).map_err(|_| "a negative key length")?;
-        let key = span(reader, key_length, limits::FIELD_KEY_BYTES)?;
+        let key = span(reader, key_length, limits::FIELD_KEY_BYTES, ascii)?;
         let value_length =
             usize::try_from(reader.i32().ok_or("a field is cut")?).map_err(|_| "a negative value length")?;
-        let value = span(reader, value_length, limits::FIELD_VALUE_BYTES)?;
+        let value = span(reader, value_length, limits::FIELD_VALUE_BYTES, ascii)?;
         // Java reads what has no length as null, and a null is no field.
         if key_length > 0 && value_length > 0 {
             fields.push(key, value);
@@ -132,20 +162,19 @@ fn read(reader: &mut Reader<'_>) -> Result<(Header, FieldsBuilder), &'static str
             return Err("more fields than any command has");
         }
     }
-    let language =
-        Some(Language(language)).filter(|language| language.name().is_some()).unwrap_or(Language::UNKNOWN);
-    let header =
-        Header { kind: Kind::of(flag), code, language, version, opaque, remark, fields: Fields::default() };
-    Ok((header, fields))
+    let language = Language(language);
+    let language = if language.name().is_some() { language } else { Language::UNKNOWN };
+    Ok(Fixed { kind: Kind::of(flag), code, language, version, opaque, remark })
 }
 
-fn span(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<Span, &'static str> {
+#[inline]
+fn span(reader: &mut Reader<'_>, length: usize, max: usize, ascii: bool) -> Result<Span, &'static str> {
     if length > max {
         return Err("a key or value longer than any has");
     }
     let at = reader.at();
     let bytes = reader.slice(length).ok_or("a field runs past the end")?;
-    if !bytes.is_ascii() && core::str::from_utf8(bytes).is_err() {
+    if !ascii && core::str::from_utf8(bytes).is_err() {
         return Err("a field is not UTF-8");
     }
     Span::header(at, length).ok_or("a field lies beyond any header")
@@ -154,6 +183,7 @@ fn span(reader: &mut Reader<'_>, length: usize, max: usize) -> Result<Span, &'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::fields::Fields;
     use alloc::vec::Vec;
 
     fn request(fields: Fields) -> Header {

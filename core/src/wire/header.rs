@@ -129,6 +129,25 @@ impl Header {
     }
 }
 
+/// Everything of a received header but its fields.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    pub(crate) kind: Kind,
+    pub(crate) code: i32,
+    pub(crate) language: Language,
+    pub(crate) version: i32,
+    pub(crate) opaque: i32,
+    pub(crate) remark: Option<Text>,
+}
+
+impl Fixed {
+    #[inline]
+    pub(crate) fn with(self, fields: Fields) -> Header {
+        let Self { kind, code, language, version, opaque, remark } = self;
+        Header { kind, code, language, version, opaque, remark, fields }
+    }
+}
+
 /// This side cannot say that. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {

@@ -1,175 +1,61 @@
 //! The JSON encoding of a header, read by a scanner of its own: headers are small, flat and hot, and Java's library
 //! speaks a dialect.
 //!
-//! Laws: written as Java writes it (members in alphabetical order, no blanks, absent members left out). Read in any
-//! order, with unknown members, numbers as text and values of any type; what is neither standard JSON nor known from
-//! a real server is refused. A header without `code` or `opaque` is refused: zero would read as success of somebody's
+//! Laws: read in any order, with unknown members, numbers as text and values of any type; what is neither standard JSON
+//! nor known from a real server is refused. A header without `code` or `opaque` is refused: zero would read as success of somebody's
 //! request. Unescaped strings stay slices; unescaping goes to one buffer, never longer than the header.
 //!
 //! Sources: Java `RemotingSerializable` with fastjson 1.x and fastjson2; wire.md §2.2.
 
 mod unescape;
+mod write;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::codes::Language;
-use super::fields::{FieldSink, FieldSource, FieldsBuilder, Span};
+use super::fields::{FieldsBuilder, Span};
 use super::frame::FrameError;
-use super::header::{Dialect, Head, Header, Kind};
-use super::stage::Stage;
+use super::header::{Dialect, Fixed, Header, Kind};
 use super::text::Text;
 use crate::limits::wire as limits;
 use unescape::unescape;
 
-pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut BytesMut) {
-    let mut stage = Stage::new(out);
-    stage.fixed(b"{\"code\":");
-    stage.decimal(i64::from(head.code));
-    let mut sink = JsonSink { stage: &mut stage, state: MapState::Absent };
-    if head.map {
-        sink.open();
-    }
-    fields.write_fields(&mut sink);
-    sink.close();
-    stage.fixed(b",\"flag\":");
-    stage.decimal(i64::from(head.kind.flag()));
-    if let Some(language) = head.language.name() {
-        stage.fixed(b",\"language\":\"");
-        stage.put(language.as_bytes());
-        stage.fixed(b"\"");
-    }
-    stage.fixed(b",\"opaque\":");
-    stage.decimal(i64::from(head.opaque));
-    if let Some(remark) = head.remark {
-        stage.fixed(b",\"remark\":\"");
-        escape(remark.as_bytes(), &mut stage);
-        stage.fixed(b"\"");
-    }
-    stage.fixed(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
-    stage.decimal(i64::from(head.version));
-    stage.fixed(b"}");
-    stage.flush();
-}
+pub(crate) use write::encode;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MapState {
-    Absent,
-    Empty,
-    Filled,
-}
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-struct JsonSink<'a, 'out> {
-    stage: &'a mut Stage<'out>,
-    state: MapState,
-}
-
-impl JsonSink<'_, '_> {
-    fn open(&mut self) {
-        self.stage.fixed(b",\"extFields\":{");
-        self.state = MapState::Empty;
-    }
-
-    fn close(&mut self) {
-        if self.state != MapState::Absent {
-            self.stage.fixed(b"}");
-        }
-    }
-
-    #[inline]
-    fn key(&mut self, key: &str) {
-        // The keys of a send are single letters.
-        if let ([letter @ b'a'..=b'z'], MapState::Filled) = (key.as_bytes(), self.state) {
-            return self.stage.fixed(&[b',', b'"', *letter, b'"', b':', b'"']);
-        }
-        match self.state {
-            MapState::Filled => self.stage.fixed(b",\""),
-            MapState::Empty => self.stage.fixed(b"\""),
-            MapState::Absent => {
-                self.open();
-                self.stage.fixed(b"\"");
-            }
-        }
-        self.state = MapState::Filled;
-        escape(key.as_bytes(), self.stage);
-        self.stage.fixed(b"\":\"");
-    }
-}
-
-impl FieldSink for JsonSink<'_, '_> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        escape(value.as_bytes(), self.stage);
-        self.stage.fixed(b"\"");
-    }
-
-    fn int(&mut self, key: &str, value: i64) {
-        self.key(key);
-        self.stage.decimal(value);
-        self.stage.fixed(b"\"");
-    }
-
-    fn flag(&mut self, key: &str, value: bool) {
-        self.key(key);
-        if value { self.stage.fixed(b"true\"") } else { self.stage.fixed(b"false\"") }
-    }
-}
-
-/// Puts the inside of a JSON string, escaped as fastjson2 does: control characters, quote and backslash.
-fn escape(text: &[u8], stage: &mut Stage<'_>) {
-    if text.len() < 16 && text.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        return stage.put(text);
-    }
-    let mut rest = text;
-    while let Some(at) = special::<true>(rest, b'"') {
-        let (plain, special) = rest.split_at(at);
-        stage.put(plain);
-        let Some((&byte, after)) = special.split_first() else { return };
-        match byte {
-            b'"' => stage.fixed(b"\\\""),
-            b'\\' => stage.fixed(b"\\\\"),
-            8 => stage.fixed(b"\\b"),
-            9 => stage.fixed(b"\\t"),
-            10 => stage.fixed(b"\\n"),
-            12 => stage.fixed(b"\\f"),
-            13 => stage.fixed(b"\\r"),
-            _ => stage.fixed(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]),
-        }
-        rest = after;
-    }
-    stage.put(rest);
-}
-
-const fn hex(digit: u8) -> u8 {
-    if digit < 10 { b'0'.saturating_add(digit) } else { b'a'.saturating_add(digit.saturating_sub(10)) }
-}
-
-/// Where the first quote or backslash is, or, if asked for, the first control character. Eight bytes at a time: a
-/// byte of zeros is found by what subtracting one from each byte borrows.
+/// How many bytes come before the first one found; eight if none was.
 #[inline]
-fn special<const CONTROL: bool>(text: &[u8], quote: u8) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let quotes = u64::from_ne_bytes([quote; 8]);
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (words, tail) = text.as_chunks::<8>();
+fn first(found: u64) -> usize {
+    usize::try_from(found.trailing_zeros() / 8).unwrap_or(8)
+}
+
+/// The top bits of the bytes of a word that are the quote or a backslash. A byte of zeros is found by what subtracting
+/// one from each byte borrows; so the bits behind the first one mean nothing.
+#[inline]
+const fn quote_or_backslash(word: u64, quote: u8) -> u64 {
+    let quote = word ^ u64::from_ne_bytes([quote; 8]);
+    let backslash = word ^ u64::from_ne_bytes([b'\\'; 8]);
+    ((quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & HIGH
+}
+
+/// Where the first quote or backslash is.
+#[inline]
+fn end_or_escape(text: &[u8], quote: u8) -> Option<usize> {
     let mut at = 0_usize;
-    for word in words {
-        let word = u64::from_ne_bytes(*word);
-        let mut found = zero(word ^ quotes) | zero(word ^ u64::from_ne_bytes([b'\\'; 8]));
-        if CONTROL {
-            found |= word.wrapping_sub(u64::from_ne_bytes([0x20; 8])) & !word & HIGH;
-        }
+    while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let found = quote_or_backslash(u64::from_le_bytes(*bytes), quote);
         if found != 0 {
-            break;
+            return Some(at.saturating_add(first(found)));
         }
         at = at.saturating_add(8);
     }
-    let rest =
-        if at == text.len().saturating_sub(tail.len()) { tail } else { text.get(at..).unwrap_or_default() };
-    let byte = |&byte: &u8| byte == quote || byte == b'\\' || CONTROL && byte < 0x20;
-    rest.iter().position(byte).map(|found| at.saturating_add(found))
+    let tail = text.get(at..).unwrap_or_default();
+    let found = tail.iter().position(|&byte| byte == quote || byte == b'\\')?;
+    Some(at.saturating_add(found))
 }
 
 pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
@@ -177,23 +63,18 @@ pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
     if let Err(error) = core::str::from_utf8(&header) {
         return Err(broken(error.valid_up_to(), "it is not UTF-8"));
     }
+    let mut fields = FieldsBuilder::default();
     let mut scanner = Scanner { bytes: &header, at: 0 };
-    let read = read(&mut scanner, &header);
-    let at = scanner.at;
-    match read {
-        Ok((mut decoded, fields)) => {
-            decoded.fields = fields.build(header);
-            Ok(decoded)
-        }
-        Err(why) => Err(broken(at, why)),
+    match read(&mut scanner, &header, &mut fields) {
+        Ok(fixed) => Ok(fixed.with(fields.build(header))),
+        Err(why) => Err(broken(scanner.at, why)),
     }
 }
 
-fn read(scanner: &mut Scanner<'_>, header: &Bytes) -> Result<(Header, FieldsBuilder), &'static str> {
+fn read(scanner: &mut Scanner<'_>, header: &Bytes, fields: &mut FieldsBuilder) -> Scanned<Fixed> {
     let (mut code, mut opaque, mut flag, mut version) = (None, None, None, None);
     let mut language = Language::JAVA;
     let mut remark = None;
-    let mut fields = FieldsBuilder::default();
     scanner.object(|scanner, key| {
         match key.text {
             b"code" => code = scanner.int()?,
@@ -202,7 +83,7 @@ fn read(scanner: &mut Scanner<'_>, header: &Bytes) -> Result<(Header, FieldsBuil
             b"version" => version = scanner.int()?,
             b"language" => language = scanner.language()?,
             b"remark" => remark = scanner.text(header)?,
-            b"extFields" => scanner.fields(&mut fields)?,
+            b"extFields" => scanner.fields(fields)?,
             _ => {
                 scanner.value(0)?;
             }
@@ -213,16 +94,14 @@ fn read(scanner: &mut Scanner<'_>, header: &Bytes) -> Result<(Header, FieldsBuil
     if scanner.peek().is_some() {
         return Err("text after the header");
     }
-    let header = Header {
+    Ok(Fixed {
         kind: Kind::of(flag.unwrap_or(0)),
         code: code.ok_or("it has no code")?,
         language,
         version: version.unwrap_or(0),
         opaque: opaque.ok_or("it has no opaque")?,
         remark,
-        fields: super::fields::Fields::default(),
-    };
-    Ok((header, fields))
+    })
 }
 
 /// A position in text that is known to be UTF-8. Everything it cuts begins and ends at an ASCII byte, so every cut is
@@ -261,6 +140,14 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn blank(&mut self) {
+        // Servers write none.
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.blanks();
+        }
+    }
+
+    #[cold]
+    fn blanks(&mut self) {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
             self.step();
         }
@@ -316,7 +203,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = whole.get(length..).unwrap_or_default();
-            let Some(found) = special::<false>(rest, quote) else {
+            let Some(found) = end_or_escape(rest, quote) else {
                 return Err("a string without an end");
             };
             length = length.saturating_add(found);
@@ -331,7 +218,25 @@ impl<'a> Scanner<'a> {
     }
 
     /// A whole number: Java takes it as text too, and cuts a fraction off. Null is no number.
+    #[inline]
     fn int(&mut self) -> Scanned<Option<i32>> {
+        let begin = self.at;
+        let mut number = 0_i32;
+        // Up to nine digits cannot be too many.
+        while let Some(digit @ b'0'..=b'9') = self.peek()
+            && self.at.wrapping_sub(begin) < 9
+        {
+            number = number.wrapping_mul(10).wrapping_add(i32::from(digit & 15));
+            self.step();
+        }
+        if self.at > begin && matches!(self.peek(), Some(b',' | b'}')) {
+            return Ok(Some(number));
+        }
+        self.at = begin;
+        self.any_int()
+    }
+
+    fn any_int(&mut self) -> Scanned<Option<i32>> {
         let raw = self.value(0)?;
         if raw.is_null() {
             return Ok(None);
@@ -360,7 +265,11 @@ impl<'a> Scanner<'a> {
 
     fn language(&mut self) -> Scanned<Language> {
         if matches!(self.peek(), Some(b'"' | b'\'')) {
-            let name = core::str::from_utf8(self.string()?.text).unwrap_or_default();
+            let text = self.string()?.text;
+            if text == b"JAVA" {
+                return Ok(Language::JAVA);
+            }
+            let name = core::str::from_utf8(text).unwrap_or_default();
             // An ordinal as text is what 5.4 and later read it as; before, and with any other name, it means nothing.
             let ordinal = name.parse().ok().and_then(Language::ordinal);
             return Ok(ordinal.unwrap_or_else(|| Language::named(name)));

@@ -216,13 +216,13 @@ pub struct Damaged {
 /// The messages in a body, one after the other.
 #[must_use]
 pub const fn messages(body: Bytes) -> Messages {
-    Messages { rest: body, at: 0 }
+    Messages { body, at: 0 }
 }
 
 /// The iterator behind [`messages`].
 #[derive(Clone, Debug)]
 pub struct Messages {
-    rest: Bytes,
+    body: Bytes,
     at: usize,
 }
 
@@ -230,29 +230,34 @@ impl Iterator for Messages {
     type Item = Result<StoredMessage, Damaged>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (size, _) = match self.rest.split_first_chunk::<4>() {
-            Some(head) => head,
-            None if self.rest.is_empty() => return None,
-            None => return Some(Err(self.rest_damaged("it is shorter than a size"))),
+        let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let Some((size, _)) = rest.split_first_chunk::<4>() else {
+            return Some(Err(self.rest_damaged("it is shorter than a size")));
         };
         let size = usize::try_from(i32::from_be_bytes(*size)).ok();
-        let Some(size) = size.filter(|&size| size >= SMALLEST && size <= self.rest.len()) else {
+        let Some(message) = size.filter(|&size| size >= SMALLEST).and_then(|size| rest.get(..size)) else {
             return Some(Err(self.rest_damaged("its size is impossible")));
         };
-        let bytes = self.rest.split_to(size);
         let at = self.at;
-        self.at = at.saturating_add(size);
-        Some(decode(&bytes).map_err(|why| damaged(at, bytes, why)))
+        self.at = at.saturating_add(message.len());
+        Some(match decode(Reader::of(&self.body, message)) {
+            Ok(message) => Ok(message),
+            Err(why) => Err(damaged(at, self.body.slice(at..self.at), why)),
+        })
     }
 }
 
 impl Messages {
+    #[cold]
     fn rest_damaged(&mut self, why: &'static str) -> Damaged {
-        let bytes = core::mem::take(&mut self.rest);
-        Damaged { at: self.at, bytes, why, queue_offset: None, physical_offset: None, rest_lost: true }
+        let at = self.at;
+        self.at = self.body.len();
+        let bytes = self.body.slice(at..);
+        Damaged { at, bytes, why, queue_offset: None, physical_offset: None, rest_lost: true }
     }
 }
 
+#[cold]
 fn damaged(at: usize, bytes: Bytes, why: &'static str) -> Damaged {
     let mut reader = Reader::new(&bytes);
     let known = reader.slice(4).is_some() && matches!(reader.u32(), Some(MAGIC_V1 | MAGIC_V2));
@@ -262,9 +267,10 @@ fn damaged(at: usize, bytes: Bytes, why: &'static str) -> Damaged {
     Damaged { at, bytes, why, queue_offset, physical_offset, rest_lost: false }
 }
 
-fn decode(bytes: &Bytes) -> Result<StoredMessage, &'static str> {
+/// Reads one message; the reader sees nothing beyond it.
+#[inline(always)]
+fn decode(mut reader: Reader<'_>) -> Result<StoredMessage, &'static str> {
     const CUT: &str = "it ends inside its fixed part";
-    let mut reader = Reader::new(bytes);
     let _size = reader.u32().ok_or(CUT)?;
     let wide_topic = match reader.u32().ok_or(CUT)? {
         MAGIC_V1 => false,
@@ -312,6 +318,7 @@ fn decode(bytes: &Bytes) -> Result<StoredMessage, &'static str> {
     })
 }
 
+#[inline]
 fn host(reader: &mut Reader<'_>, v6: bool) -> Option<Host> {
     let ip = if v6 {
         let (octets, _) = reader.slice(16)?.split_first_chunk::<16>()?;

@@ -13,6 +13,7 @@ pub(crate) struct Reader<'a> {
 
 macro_rules! number {
     ($($name:ident: $type:ty = $size:literal;)*) => {$(
+        #[inline]
         pub(crate) fn $name(&mut self) -> Option<$type> {
             let (head, rest) = self.rest.split_first_chunk::<$size>()?;
             self.rest = rest;
@@ -26,6 +27,11 @@ impl<'a> Reader<'a> {
         Self { whole, rest: whole }
     }
 
+    /// A reader of a piece of the whole; what it hands out shares the whole.
+    pub(crate) const fn of(whole: &'a Bytes, piece: &'a [u8]) -> Self {
+        Self { whole, rest: piece }
+    }
+
     number! {
         u8: u8 = 1;
         i16: i16 = 2;
@@ -36,6 +42,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes from the start of the whole to here.
+    #[inline]
     pub(crate) fn at(&self) -> usize {
         self.whole.len().saturating_sub(self.rest.len())
     }
@@ -45,6 +52,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `count` bytes as a slice that borrows.
+    #[inline]
     pub(crate) fn slice(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -52,6 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `count` bytes as a slice that shares; shares nothing when it is empty.
+    #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Option<Bytes> {
         let head = self.slice(count)?;
         Some(if head.is_empty() { Bytes::new() } else { self.whole.slice_ref(head) })

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 
-use super::fields::Decimal;
+use super::decimal::Decimal;
 
 const BYTES: usize = 512;
 
@@ -34,25 +34,59 @@ impl<'a> Stage<'a> {
     }
 
     /// A piece of any length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
+        if bytes.len() < 8 {
+            return self.prefix(word(bytes), bytes.len());
+        }
         let end = self.at.saturating_add(bytes.len());
         match self.buffer.get_mut(self.at..end) {
             Some(place) => {
-                copy_short(place, bytes);
+                copy(place, bytes);
                 self.at = end;
             }
             None => self.long(bytes),
         }
     }
 
-    /// A number in decimal digits; most are single ones.
+    /// The first `count` bytes of a word in memory order: one store of all eight, and what comes next is written over
+    /// the rest.
+    #[inline]
+    pub(crate) fn prefix(&mut self, word: u64, count: usize) {
+        let bytes = word.to_le_bytes();
+        if let Some(place) = self.buffer.get_mut(self.at..).and_then(|free| free.first_chunk_mut::<8>()) {
+            *place = bytes;
+            self.at = self.at.saturating_add(count);
+        } else {
+            self.long(bytes.get(..count).unwrap_or_default());
+        }
+    }
+
+    /// A number in decimal digits.
     #[inline]
     pub(crate) fn decimal(&mut self, value: i64) {
-        match u8::try_from(value) {
-            Ok(digit @ 0..=9) => self.fixed(&[b'0'.saturating_add(digit)]),
-            Ok(_) | Err(_) => self.put(Decimal::new(value).as_bytes()),
+        match digit(value) {
+            Some(digit) => self.fixed(&[digit]),
+            None => self.number(&Decimal::new(value)),
         }
+    }
+
+    /// The same, already written out.
+    #[inline]
+    pub(crate) fn number(&mut self, number: &Decimal) {
+        number.pieces(|word, count| self.prefix(word, count));
+    }
+
+    /// What is free; who writes there says how much with [`Stage::wrote`].
+    #[inline]
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.at..).unwrap_or_default()
+    }
+
+    /// So many bytes of what was free are pieces now.
+    #[inline]
+    pub(crate) fn wrote(&mut self, count: usize) {
+        self.at = self.at.saturating_add(count).min(BYTES);
     }
 
     #[cold]
@@ -73,18 +107,41 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Copies as two overlapping words where that is enough, which needs no call.
+/// A number of one digit, written out; most numbers are.
 #[inline]
-fn copy_short(to: &mut [u8], from: &[u8]) {
+pub(crate) const fn digit(value: i64) -> Option<u8> {
+    if 0 <= value && value <= 9 { Some(b'0' | value.to_le_bytes()[0]) } else { None }
+}
+
+/// Up to seven bytes as a word in memory order, zeros behind them; of more, the first eight.
+#[inline]
+pub(crate) fn word(bytes: &[u8]) -> u64 {
+    if let Some(bytes) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*bytes);
+    }
+    // Two halves that overlap where there are fewer than eight.
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+        return match bytes.len() {
+            4 => first,
+            5 => first | (last << 8),
+            6 => first | (last << 16),
+            _ => first | (last << 24),
+        };
+    }
+    match *bytes {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(a) | (u64::from(b) << 8),
+        [a, b, c, ..] => u64::from(a) | (u64::from(b) << 8) | (u64::from(c) << 16),
+    }
+}
+
+/// Copies as two overlapping pieces where that is enough, which needs no call.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
     match from.len() {
-        0 => {}
-        1..=3 => {
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = *from;
-            }
-        }
-        4..=8 => overlapping::<4>(to, from),
-        9..=16 => overlapping::<8>(to, from),
+        8..=16 => overlapping::<8>(to, from),
         17..=32 => overlapping::<16>(to, from),
         _ => to.copy_from_slice(from),
     }
@@ -121,5 +178,16 @@ mod tests {
         }
         stage.flush();
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn words_hold_their_bytes_in_order() {
+        for length in 0..=9 {
+            let bytes = &b"abcdefghi"[..length];
+            let mut padded = [0; 8];
+            padded[..length.min(8)].copy_from_slice(&bytes[..length.min(8)]);
+            assert_eq!(word(bytes).to_le_bytes(), padded);
+        }
+        assert_eq!([-1, 0, 9, 10].map(digit), [None, Some(b'0'), Some(b'9'), None]);
     }
 }

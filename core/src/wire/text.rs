@@ -30,11 +30,14 @@ impl Text {
 
     /// The bytes as text, with U+FFFD where they are not UTF-8, as Java reads them. Copies only in that case.
     #[must_use]
+    #[inline]
     pub fn from_utf8_lossy(bytes: Bytes) -> Self {
-        if core::str::from_utf8(&bytes).is_ok() {
-            return Self(bytes);
-        }
-        Self::from(String::from_utf8_lossy(&bytes).into_owned())
+        if core::str::from_utf8(&bytes).is_ok() { Self(bytes) } else { Self::replaced(&bytes) }
+    }
+
+    #[cold]
+    fn replaced(bytes: &[u8]) -> Self {
+        Self::from(String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// The text.

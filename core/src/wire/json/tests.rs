@@ -4,6 +4,7 @@ use super::*;
 use crate::wire::fields::Fields;
 use alloc::format;
 use alloc::string::ToString;
+use bytes::BytesMut;
 
 const ROUTE: &str = r#"{"code":105,"extFields":{"topic":"TopicTest","acceptStandardJsonOnly":"true"},"flag":0,"language":"RUST","opaque":1,"serializeTypeCurrentRPC":"JSON","version":479}"#;
 const REFUSAL: &str = r#"{"code":17,"flag":1,"language":"JAVA","opaque":1,"remark":"No topic route info","serializeTypeCurrentRPC":"JSON","version":479}"#;

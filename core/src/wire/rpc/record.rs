@@ -79,7 +79,7 @@ impl Field for Text {
     /// A text of nothing is left out: the binary encoding and signatures do not survive empty values.
     fn put(&self, key: &'static str, out: &mut impl FieldSink) {
         if !self.is_empty() {
-            out.text(key, self);
+            out.shared(key, self);
         }
     }
 
