@@ -84,8 +84,14 @@ fn main() -> ExitCode {
     }));
     let all =
         arguments.filter.is_some() || std::env::var("FUSEE_SCENARIOS").is_ok_and(|value| value == "all");
-    let trials =
-        scenarios::ALL.iter().enumerate().flat_map(|(row, scenario)| trials(row, *scenario, brokers, all));
+    // Those on the same kind of cluster one after the other, so that few kinds run at a time.
+    let mut rows: Vec<(usize, &Scenario)> = scenarios::ALL.iter().enumerate().collect();
+    rows.sort_by_key(|(_, scenario)| match scenario.needs {
+        Needs::Nothing => None,
+        Needs::Shared(change) => Some((false, change(Cluster::builder(Version::V5_5_0)))),
+        Needs::Own(change) => Some((true, change(Cluster::builder(Version::V5_5_0)))),
+    });
+    let trials = rows.into_iter().flat_map(|(row, scenario)| trials(row, *scenario, brokers, all));
     let begun = Instant::now();
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     broker::close_shared();
