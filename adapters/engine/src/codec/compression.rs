@@ -1,7 +1,8 @@
-//! Compression of bodies: zlib both ways, LZ4 frames and Zstandard to read, each bounded while it inflates.
+//! Compression of bodies: all three formats to read, each bounded while it inflates; zlib to write, and LZ4 and
+//! Zstandard behind the features of their names.
 //!
-//! Laws: inflating never yields more than the bound and never holds much more than it yields; nothing a body claims
-//! about itself makes room beforehand. State that is expensive to build is kept and used again.
+//! Laws: inflating never yields more than the bound and holds one window beside what it yields: what is large is
+//! measured before room is made for it, so a bomb costs a window and nothing else. State that is expensive to build is kept and used again.
 //!
 //! Sources: Java `CompressorFactory`, `ZlibCompressor`, `Lz4Compressor`, `ZstdCompressor`; wire.md §9.
 
@@ -26,16 +27,21 @@ pub enum InflateError {
     },
 }
 
+/// How much of a zlib body is inflated at a time.
+const PIECE: usize = 32 * 1024;
+
 /// What inflates and compresses bodies; one for each thread or task that does so often.
 pub struct Codecs {
     inflate: Decompress,
+    /// What inflates in pieces, from the first zlib body on.
+    piece: Vec<u8>,
     deflate: Option<(u32, Compress)>,
     zstd: Option<FrameDecoder>,
 }
 
 impl Default for Codecs {
     fn default() -> Self {
-        Self { inflate: Decompress::new(true), deflate: None, zstd: None }
+        Self { inflate: Decompress::new(true), piece: Vec::new(), deflate: None, zstd: None }
     }
 }
 
@@ -45,20 +51,65 @@ impl core::fmt::Debug for Codecs {
     }
 }
 
-impl Codecs {
-    /// Inflates a body to at most `limit` bytes.
-    pub fn inflate(&mut self, kind: Compression, body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
-        let mut out = Vec::new();
-        match kind {
-            Compression::Zlib => self.inflate_zlib(body, limit, &mut out)?,
-            Compression::Lz4 => lz4::inflate(body, limit, &mut out)?,
-            Compression::Zstd => self.inflate_zstd(body, limit, &mut out)?,
+/// What a body that inflates to more than this is measured for, before room is made for it: growing a large buffer holds
+/// it twice, and a bomb is found out while it is counted.
+const AT_ONCE: usize = 256 * 1024;
+
+/// Where inflated bytes go: they are counted, and kept as long as there are no more than `keep`.
+pub(super) struct Output {
+    kept: Vec<u8>,
+    counted: usize,
+    keep: usize,
+    limit: usize,
+}
+
+impl Output {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), InflateError> {
+        self.counted = self.counted.saturating_add(bytes.len());
+        if self.counted > self.limit {
+            return Err(InflateError::TooLarge { limit: self.limit });
         }
-        Ok(Bytes::from(out))
+        if self.counted <= self.keep {
+            self.kept.extend_from_slice(bytes);
+        } else {
+            self.kept = Vec::new();
+        }
+        Ok(())
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.counted == 0
+    }
+}
+
+impl Codecs {
+    /// Inflates a body to at most `limit` bytes. Beside the result, nothing as large is held.
+    pub fn inflate(&mut self, kind: Compression, body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
+        if kind == Compression::Lz4 {
+            return lz4::inflate(body, limit).map(Bytes::from);
+        }
+        let room = body.len().saturating_mul(4).min(AT_ONCE).min(limit);
+        let mut out = Output { kept: Vec::with_capacity(room), counted: 0, keep: AT_ONCE, limit };
+        self.inflate_to(kind, body, &mut out)?;
+        if out.counted > AT_ONCE {
+            let counted = out.counted;
+            out = Output { kept: Vec::with_capacity(counted), counted: 0, keep: counted, limit };
+            self.inflate_to(kind, body, &mut out)?;
+        }
+        Ok(Bytes::from(out.kept))
+    }
+
+    fn inflate_to(&mut self, kind: Compression, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
+        match kind {
+            Compression::Zlib => self.inflate_zlib(body, out),
+            Compression::Zstd => self.inflate_zstd(body, out),
+            Compression::Lz4 => Ok(()),
+        }
     }
 
     /// Compresses a body as zlib, which every client reads. Levels are 1 to 9; Java takes 5.
     pub fn deflate(&mut self, body: &[u8], level: u32) -> Bytes {
+        let level = level.clamp(1, 9);
         let deflate = match &mut self.deflate {
             Some((known, deflate)) if *known == level => {
                 deflate.reset();
@@ -79,31 +130,39 @@ impl Codecs {
         }
     }
 
+    /// Compresses a body, which may be a whole batch, and gives the bits of its `sysFlag`. Brokers before 4.9.4 know zlib
+    /// alone, and so do the clients that may read it. Zstandard here has one level, the fastest; LZ4 has none.
+    pub fn compress(&mut self, body: &[u8], with: Algorithm, level: u32) -> Compressed {
+        let body = match with {
+            Algorithm::Zlib => self.deflate(body, level),
+            #[cfg(feature = "lz4")]
+            Algorithm::Lz4 => Bytes::from(lz4::compress(body)),
+            #[cfg(feature = "zstd")]
+            Algorithm::Zstd => Bytes::from(zstd::compress(body)),
+        };
+        Compressed { body, sys_flag: with.format().flag() }
+    }
+
     /// Reads the first stream and ignores what follows, as Java does.
-    fn inflate_zlib(&mut self, body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
+    fn inflate_zlib(&mut self, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
         const DAMAGED: InflateError = InflateError::Damaged("zlib stream");
         if body.is_empty() {
             return Ok(());
         }
         self.inflate.reset(true);
-        // One byte more than allowed is room enough to see that there is more.
-        let most = limit.saturating_add(1);
-        out.reserve_exact(most.min(body.len().saturating_mul(4)));
+        self.piece.resize(PIECE, 0);
         loop {
             let read = usize::try_from(self.inflate.total_in()).unwrap_or(body.len());
             let rest = body.get(read..).unwrap_or_default();
-            let length = out.len();
-            let status =
-                self.inflate.decompress_vec(rest, out, FlushDecompress::None).map_err(|_| DAMAGED)?;
-            if out.len() > limit {
-                return Err(InflateError::TooLarge { limit });
-            }
+            let before = self.inflate.total_out();
+            let status = self.inflate.decompress(rest, &mut self.piece, FlushDecompress::None);
+            let status = status.map_err(|_| DAMAGED)?;
+            let came = usize::try_from(self.inflate.total_out() - before).map_err(|_| DAMAGED)?;
+            out.write(self.piece.get(..came).ok_or(DAMAGED)?)?;
             if status == Status::StreamEnd {
                 return Ok(());
             }
-            if out.len() == out.capacity() {
-                out.reserve_exact(most.saturating_sub(out.len()).min(out.len()).max(1));
-            } else if out.len() == length {
+            if came == 0 {
                 // Room was left and nothing came: the rest is missing.
                 return Err(DAMAGED);
             }
@@ -111,15 +170,52 @@ impl Codecs {
     }
 
     /// Reads frame after frame; what follows the last is ignored, as Java does.
-    fn inflate_zstd(&mut self, body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
+    fn inflate_zstd(&mut self, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
         let decoder = self.zstd.get_or_insert_with(FrameDecoder::new);
-        let result = zstd::inflate(decoder, body, limit, out);
+        let result = zstd::inflate(decoder, body, out.limit, out);
         if result.is_err() {
             // What a damaged body made it hold is not kept.
             self.zstd = None;
         }
         result
     }
+}
+
+/// What can be written, in this build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Read by every broker and client.
+    #[default]
+    Zlib,
+    /// LZ4 frames: fast, little smaller.
+    #[cfg(feature = "lz4")]
+    Lz4,
+    /// Zstandard frames.
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+impl Algorithm {
+    /// The format that it writes.
+    #[must_use]
+    pub const fn format(self) -> Compression {
+        match self {
+            Self::Zlib => Compression::Zlib,
+            #[cfg(feature = "lz4")]
+            Self::Lz4 => Compression::Lz4,
+            #[cfg(feature = "zstd")]
+            Self::Zstd => Compression::Zstd,
+        }
+    }
+}
+
+/// A body compressed, and what its message has to say about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compressed {
+    /// The body.
+    pub body: Bytes,
+    /// The bits of the `sysFlag`, to be added to others.
+    pub sys_flag: i32,
 }
 
 #[cfg(test)]
@@ -169,15 +265,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn zlib_reads_back_at_every_level() {
-        let mut codecs = Codecs::default();
+    /// Something that compresses a little.
+    fn plain(words: u32) -> Vec<u8> {
         let mut plain = Vec::new();
-        for seed in 0_u32..20_000 {
+        for seed in 0_u32..words {
             plain.extend_from_slice(
                 &seed.wrapping_mul(2_654_435_761).to_le_bytes()[..usize::from(seed % 3 == 0) + 1],
             );
         }
+        plain
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_says_how() {
+        let mut codecs = Codecs::default();
+        let every = [
+            Algorithm::Zlib,
+            #[cfg(feature = "lz4")]
+            Algorithm::Lz4,
+            #[cfg(feature = "zstd")]
+            Algorithm::Zstd,
+        ];
+        // The last is larger than an LZ4 block and than what is inflated at once.
+        for plain in [Vec::new(), vec![7], plain(100), plain(20_000), vec![0; 5_000_000], plain(4_000_000)] {
+            for algorithm in every {
+                let Compressed { body, sys_flag } = codecs.compress(&plain, algorithm, 5);
+                assert_eq!(Compression::of(sys_flag), Ok(Some(algorithm.format())));
+                let again = codecs.inflate(algorithm.format(), &body, plain.len());
+                assert!(again.as_deref() == Ok(&plain[..]), "{algorithm:?} of {} bytes", plain.len());
+            }
+        }
+    }
+
+    #[test]
+    fn zlib_reads_back_at_every_level() {
+        let mut codecs = Codecs::default();
+        let plain = plain(20_000);
         for level in 1..=9 {
             let small = codecs.deflate(&plain, level);
             assert_eq!(

@@ -10,6 +10,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::InflateError;
+use super::compression::Output;
 
 /// What RFC 8878 asks every decoder to take.
 const WINDOW: usize = 8 * 1024 * 1024;
@@ -20,7 +21,7 @@ pub(super) fn inflate(
     decoder: &mut FrameDecoder,
     body: &[u8],
     limit: usize,
-    out: &mut Vec<u8>,
+    out: &mut Output,
 ) -> Result<(), InflateError> {
     decoder.set_max_window_size(u64::try_from(limit.max(WINDOW)).unwrap_or(u64::MAX));
     let mut rest = body;
@@ -44,8 +45,7 @@ pub(super) fn inflate(
         }
         while !decoder.is_finished() {
             decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1)).map_err(|_| DAMAGED)?;
-            let mut bounded = Bounded { out, limit };
-            decoder.collect_to_writer(&mut bounded).map_err(|_| InflateError::TooLarge { limit })?;
+            decoder.collect_to_writer(&mut Bounded { out }).map_err(|_| InflateError::TooLarge { limit })?;
         }
         if decoder.get_checksum_from_data().is_some_and(|sum| Some(sum) != decoder.get_calculated_checksum())
         {
@@ -55,22 +55,24 @@ pub(super) fn inflate(
     Ok(())
 }
 
-/// Appends up to a bound and then refuses.
+/// Takes up to a bound and then refuses.
 struct Bounded<'a> {
-    out: &'a mut Vec<u8>,
-    limit: usize,
+    out: &'a mut Output,
 }
 
 impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.out.len().saturating_add(bytes.len()) > self.limit {
-            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
-        }
-        self.out.extend_from_slice(bytes);
+        self.out.write(bytes).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// One frame that holds the body.
+#[cfg(feature = "zstd")]
+pub(super) fn compress(body: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(body, ruzstd::encoding::CompressionLevel::Fastest)
 }
