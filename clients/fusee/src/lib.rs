@@ -259,3 +259,8 @@ pub mod async_std {
         Client::builder().name_servers([name_servers]).runtime(Runtime::AsyncStd).connect()
     }
 }
+
+// The programs in the README compile.
+#[cfg(all(doctest, feature = "blocking", feature = "smol", feature = "tokio"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
