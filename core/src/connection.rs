@@ -3,7 +3,7 @@
 //! Law: plain data; it is read off the table of peers and changes nothing there.
 
 use crate::error::LostWhy;
-use crate::ids::Address;
+use crate::ids::{Address, ConnId};
 use crate::time::Instant;
 
 /// How a connection ended, as its driver tells.
@@ -32,6 +32,8 @@ pub enum ConnState {
 /// One connection, or the place of one, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
+    /// Its number, while there is one.
+    pub conn: Option<ConnId>,
     /// Whom it is to.
     pub address: Address,
     /// Whether that is a broker; else it is a name server.

@@ -31,7 +31,7 @@ pub enum Output {
     Dial(ConnId, Address),
     /// Close a connection, dialling or open; answer with `Lost`, which changes nothing any more.
     Hangup(ConnId),
-    /// Something waits to be written: [`Client::take`] it, until nothing is left. Said once until then.
+    /// Something waits to be written: [`Client::take`](crate::Client::take) it, until nothing is left. Said once until then.
     Ready(ConnId),
     /// A command has ended.
     Done(Ticket, Outcome),
@@ -47,9 +47,9 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Of [`Client::connect`].
+    /// Of [`Client::connect`](crate::Client::connect).
     Connected(Result<(), ConnectError>),
-    /// Of [`Client::queues`].
+    /// Of [`Client::queues`](crate::Client::queues).
     Queues(Result<Vec<Queue>, RouteError>),
     /// Of a send.
     Sent(Result<Receipt, SendError>),
@@ -57,9 +57,9 @@ pub enum Outcome {
     Room(Result<(), SendError>),
     /// Of a commit.
     Committed(Result<(), CommitError>),
-    /// Of [`Client::call`]: the reply as it came, whatever its code.
+    /// Of [`Client::call`](crate::Client::call): the reply as it came, whatever its code.
     Answered(Result<Frame, RawError>),
-    /// Of [`Client::close`].
+    /// Of [`Client::close`](crate::Client::close).
     Closed(Report),
 }
 

@@ -2,6 +2,7 @@
 //! run under the lock.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::error::{CallError, LostWhy, RouteError};
 use crate::ids::{Address, Queue, Topic};
@@ -10,10 +11,14 @@ use crate::ids::{Address, Queue, Topic};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
+    /// A connection is being opened.
+    Dialing(Address),
     /// A connection is up.
     Connected(Address),
     /// A connection ended or did not come up.
     Lost(Address, LostWhy),
+    /// The next attempt to connect is made after this pause, if something still waits for it then.
+    Backoff(Address, Duration),
     /// The server at that address goes away: a new connection takes over.
     GoAway(Address),
     /// A topic's route is new or differs from the last: writable and readable queues.
@@ -54,6 +59,8 @@ pub enum Unexpected {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Dialing(peer) => write!(f, "connecting to {peer}"),
+            Self::Backoff(peer, pause) => write!(f, "{peer} is tried again after {pause:?}"),
             Self::Connected(peer) => write!(f, "connected to {peer}"),
             Self::Lost(peer, why) => write!(f, "lost {peer}: {why}"),
             Self::GoAway(peer) => write!(f, "{peer} goes away, a new connection takes over"),

@@ -146,6 +146,10 @@ impl Peers {
         self.ids().map(|id| {
             let peer = self.get(id);
             Connection {
+                conn: match peer.state {
+                    State::Dialing(conn) | State::Up(conn) => Some(conn),
+                    State::Idle | State::Backoff => None,
+                },
                 address: peer.address.clone(),
                 broker: peer.is_broker,
                 lane: peer.lane,

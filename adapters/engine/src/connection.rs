@@ -108,6 +108,9 @@ pub struct Intake {
     sealed: BytesMut,
     framer: Framer,
     frames: Vec<Frame>,
+    /// Bytes of which no whole frame has come yet: those that lie there, and those nobody was told of.
+    left: usize,
+    untold: u64,
     after: After,
 }
 
@@ -133,6 +136,11 @@ impl Intake {
     /// connection, which the caller then has to write.
     pub fn arrived(&mut self, engine: &Engine, conn: ConnId) -> Result<bool, LostWhy> {
         let mut ready = false;
+        let came = match &self.seal {
+            Some(_) => self.sealed.len(),
+            None => self.framer.spare(0).len() - self.left,
+        };
+        self.untold += came as u64;
         if let Some(seal) = &self.seal {
             let sealed = self.sealed.len();
             ready |= seal.open(&mut self.sealed, self.framer.spare(sealed))?;
@@ -145,7 +153,11 @@ impl Intake {
                 Err(error) => break Err(LostWhy::Protocol(error)),
             }
         };
-        ready |= !self.frames.is_empty() && engine.received(conn, &mut self.frames, &mut self.after);
+        self.left = self.framer.spare(0).len();
+        if !self.frames.is_empty() {
+            let bytes = std::mem::take(&mut self.untold);
+            ready |= engine.received(conn, &mut self.frames, bytes, &mut self.after);
+        }
         cut.map(|()| ready)
     }
 }

@@ -20,7 +20,7 @@ use fusee_core::error::LostWhy;
 use fusee_core::ids::{Address, ConnId, ConsumerId, Ticket};
 use fusee_core::time::Instant;
 use fusee_core::wire::Frame;
-use fusee_core::{Client, Input, Lost, Note, Outcome, Outgoing};
+use fusee_core::{Client, Connection, Input, Lost, Note, Outcome, Outgoing};
 
 use crate::adapter::{Adapter, Task, WouldStall};
 use crate::after::After;
@@ -31,7 +31,7 @@ use crate::options::SocketOptions;
 use crate::settings::Settings;
 use crate::slots::Look;
 use crate::tls::Seal;
-use crate::wire::Outlet;
+use crate::wire::{Outlet, Traffic};
 
 /// One client and what it needs to run. Handles keep it open ([`Handle`]), operations and connections keep it alive.
 pub struct Engine {
@@ -151,6 +151,23 @@ impl Engine {
         Ok(output)
     }
 
+    /// Every connection as it is now, and what it carried. Also the time that their times are compared with.
+    pub fn connections(&self) -> Result<(Instant, Vec<(Connection, Traffic)>), Dead> {
+        let (now, seen) = self.step(Who::Caller, &mut After::default(), |core| {
+            let seen = core.client.connections().map(|connection| {
+                let wiring = connection.conn.and_then(|conn| core.wires.get(&conn));
+                let received = wiring.map_or(0, |wiring| wiring.received);
+                (connection, received, wiring.and_then(|wiring| wiring.outlet.clone()))
+            });
+            (core.now, seen.collect::<Vec<_>>())
+        })?;
+        let seen = seen.into_iter().map(|(connection, received, outlet)| {
+            let written = outlet.map_or(0, |outlet| outlet.written());
+            (connection, Traffic { received, written })
+        });
+        Ok((now, seen.collect()))
+    }
+
     /// Runs a handler's task where this client's runtime runs such things.
     pub fn run(&self, task: Task) {
         self.adapter.run(task);
@@ -171,10 +188,19 @@ impl Engine {
         wanted
     }
 
-    /// These frames came, in this order. The list is left empty.
+    /// These frames came, in this order, and so many bytes. The list is left empty.
     /// True if something is ready on `conn` now, and left to the caller to write.
-    pub(crate) fn received(&self, conn: ConnId, frames: &mut Vec<Frame>, after: &mut After) -> bool {
+    pub(crate) fn received(
+        &self,
+        conn: ConnId,
+        frames: &mut Vec<Frame>,
+        bytes: u64,
+        after: &mut After,
+    ) -> bool {
         let told = self.step(Who::Wire(conn), after, |core| {
+            if let Some(wiring) = core.wires.get_mut(&conn) {
+                wiring.received += bytes;
+            }
             for frame in frames.drain(..) {
                 core.client.handle(core.now, Input::Received(conn, frame));
             }

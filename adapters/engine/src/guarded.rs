@@ -51,6 +51,8 @@ pub(crate) struct Wiring {
     /// Its task, asleep.
     pub(crate) waker: Option<Waker>,
     pub(crate) hang_up: bool,
+    /// Bytes that came, as far as whole frames came of them.
+    pub(crate) received: u64,
 }
 
 /// Who takes a step, and will therefore look after what it makes ready.

@@ -62,4 +62,4 @@ pub use settings::Settings;
 pub use tls::{Seal, Tls};
 #[cfg(feature = "tls")]
 pub use tls::{TlsBuilder, TlsError};
-pub use wire::{Outlet, PollWritable, Socket, Wire};
+pub use wire::{Outlet, PollWritable, Socket, Traffic, Wire};

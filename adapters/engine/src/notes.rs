@@ -3,7 +3,7 @@
 use fusee_core::Note;
 
 pub(crate) fn trace(note: &Note) {
-    if matches!(note, Note::Connected(_) | Note::Route(..)) {
+    if matches!(note, Note::Dialing(_) | Note::Connected(_) | Note::Backoff(..) | Note::Route(..)) {
         tracing::debug!(target: "fusee", "{note}");
     } else {
         // Something did not go as it should; the machine goes on by itself.

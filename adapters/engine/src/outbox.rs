@@ -146,6 +146,11 @@ impl Outbox {
         self.written == self.encoded
     }
 
+    /// Bytes written so far.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Requests of which at least one byte was written.
     pub(crate) const fn started(&self) -> u64 {
         self.started

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -51,6 +51,18 @@ pub trait Outlet: Send + Sync {
 
     /// Says that there is something to write, or to learn, before the connection's task is woken for it.
     fn call(&self);
+
+    /// Bytes given to the socket so far.
+    fn written(&self) -> u64;
+}
+
+/// What a connection carried: bytes of its socket, TLS included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes that came.
+    pub received: u64,
+    /// Bytes that were written.
+    pub written: u64,
 }
 
 /// The write side of one connection.
@@ -62,6 +74,8 @@ pub struct Wire<S> {
     gate: Gate,
     /// The task has to look for something to write. Otherwise a poll that only reads need not ask for the lock.
     called: AtomicBool,
+    /// A copy of what the inside counts, for who only looks.
+    written: AtomicU64,
     /// Locked by who is inside the gate, and to end the connection; so hardly ever waited for.
     inside: Mutex<Inside>,
 }
@@ -99,6 +113,7 @@ impl<S: Socket> Wire<S> {
             seal,
             gate: Gate::default(),
             called: AtomicBool::new(true),
+            written: AtomicU64::new(0),
             inside: Mutex::default(),
         }
     }
@@ -227,6 +242,10 @@ impl<S: Socket> Outlet for Wire<S> {
     fn call(&self) {
         self.called.store(true, Ordering::Release);
     }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
 }
 
 impl Inside {
@@ -273,10 +292,12 @@ impl Inside {
 
     fn write<S: Socket>(&mut self, wire: &Wire<S>) -> io::Result<()> {
         let outbox = self.last_stage(wire.seal.is_some());
-        while !outbox.is_empty() {
-            outbox.write_to(|pieces| wire.socket.try_write(pieces))?;
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !outbox.is_empty() {
+            outcome = outbox.write_to(|pieces| wire.socket.try_write(pieces));
         }
-        Ok(())
+        wire.written.store(outbox.written(), Ordering::Relaxed);
+        outcome
     }
 
     const fn last_stage(&mut self, is_secured: bool) -> &mut Outbox {

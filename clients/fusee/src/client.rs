@@ -83,15 +83,13 @@ impl Client {
         RemotingRequest::new(self.handle.clone(), to.as_ref(), code)
     }
 
-    /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, how
-    /// often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they come, see
+    /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, what
+    /// it carried, how often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they come, see
     /// [`ClientBuilder::watch`].
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
-        let seen = self.handle.command(|client, now| {
-            client.connections().map(|connection| Connection::new(connection, now)).collect()
-        });
-        seen.unwrap_or_default()
+        let Ok((now, seen)) = self.handle.connections() else { return Vec::new() };
+        seen.into_iter().map(|(state, carried)| Connection::new(state, carried, now)).collect()
     }
 
     /// Closes the client: refuses new work, waits up to 10 s for the sends under way, commits what consumers with

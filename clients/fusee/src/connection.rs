@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use fusee_core::ids::Address;
 use fusee_core::{ConnState, Connection as State, Instant as Moment};
+use fusee_engine::Traffic;
 
 use crate::error::LostWhy;
 
@@ -25,6 +26,10 @@ pub struct Connection {
     pub in_flight: usize,
     /// Requests that wait to be taken.
     pub waiting: usize,
+    /// Bytes that came on this connection since it is up, TLS included, as far as whole frames came of them.
+    pub bytes_received: u64,
+    /// Bytes that were written to this connection since it is up, TLS included.
+    pub bytes_written: u64,
     /// How often it came up; one less is how often it came up again.
     pub ups: u64,
     /// Why it ended last.
@@ -33,11 +38,25 @@ pub struct Connection {
 
 impl Connection {
     /// The state at `now`, which is this moment.
-    pub(crate) fn new(state: State, now: Moment) -> Self {
-        let State { address, broker, lane, state, since, in_flight, waiting, ups, last_lost } = state;
+    pub(crate) fn new(state: State, carried: Traffic, now: Moment) -> Self {
+        let State { conn: _, address, broker, lane, state, since, in_flight, waiting, ups, last_lost } =
+            state;
+        let Traffic { received: bytes_received, written: bytes_written } = carried;
         let here = Instant::now();
         // Clocks that begin at zero may begin later than the connection did.
         let since = here.checked_sub(now.since(since)).unwrap_or(here);
-        Self { address, broker, lane, state, since, in_flight, waiting, ups, last_lost }
+        Self {
+            address,
+            broker,
+            lane,
+            state,
+            since,
+            in_flight,
+            waiting,
+            bytes_received,
+            bytes_written,
+            ups,
+            last_lost,
+        }
     }
 }

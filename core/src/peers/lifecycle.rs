@@ -104,6 +104,7 @@ impl Cx {
         let peer = &mut self.peers.list[id.0 as usize];
         (peer.state, peer.since) = (State::Dialing(conn), self.now);
         self.timers.rearm(&mut peer.timer, deadline, Alarm::Peer(id));
+        self.out.push_back(Output::Note(Note::Dialing(peer.address.clone())));
         self.out.push_back(Output::Dial(conn, peer.address.clone()));
     }
 
@@ -149,6 +150,7 @@ impl Cx {
         let pause = self.rng.jitter(doubling.min(backoff_max));
         (peer.state, peer.since) = (State::Backoff, self.now);
         self.timers.rearm(&mut peer.timer, self.now + pause, Alarm::Peer(id));
+        self.out.push_back(Output::Note(Note::Backoff(peer.address.clone(), pause)));
     }
 
     /// A connection is to be replaced: what it has is waited for, everything else goes over a new one. Returns what
