@@ -50,6 +50,7 @@ scenarios! {
         a_paused_queue_gives_nothing_until_it_is_resumed,
         a_cancelled_poll_loses_nothing,
         a_server_that_goes_away_is_left_without_loss,
+        brokers_are_reached_through_an_address_map,
         signed_requests_pass_and_others_are_refused,
         a_rotated_secret_counts_from_the_next_request,
         secured_connections_carry_everything,

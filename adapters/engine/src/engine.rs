@@ -294,6 +294,7 @@ impl Engine {
     pub(crate) fn dial(&self, conn: ConnId, address: Address) {
         // Steps are taken by who holds the engine, so it is alive.
         if let Some(me) = self.me.upgrade() {
+            let address = self.settings.addresses.get(&address).cloned().unwrap_or(address);
             self.adapter.dial(me, conn, address);
         }
     }

@@ -1,9 +1,11 @@
 //! What happens to requests, bytes and sockets at the edge, whatever the adapter.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use fusee_core::Note;
+use fusee_core::ids::Address;
 
 use crate::credentials::Credentials;
 use crate::options::SocketOptions;
@@ -23,6 +25,8 @@ pub struct Settings {
     pub sockets: SocketOptions,
     /// Who hears what the machine notes, beside `tracing`. Called with no lock held, wherever the step was made.
     pub watcher: Option<Watcher>,
+    /// Where to connect to instead of an address that cannot be reached from here. The machine knows nothing of it.
+    pub addresses: BTreeMap<Address, Address>,
 }
 
 impl fmt::Debug for Settings {
@@ -32,6 +36,7 @@ impl fmt::Debug for Settings {
             .field("tls", &self.tls)
             .field("sockets", &self.sockets)
             .field("watched", &self.watcher.is_some())
+            .field("addresses", &self.addresses)
             .finish()
     }
 }

@@ -240,6 +240,34 @@ impl ClientBuilder {
         self
     }
 
+    /// Where to connect to instead of addresses that cannot be reached from here, as pairs of `host:port`: what a name
+    /// server or broker is known by, and where it is found. For brokers behind NAT or a tunnel, or in containers.
+    /// Routes, errors and [`Client::connections`](crate::Client::connections) go on naming what it is known by; a
+    /// certificate is verified for where it is found. Called again, it adds to what was said before. Default: none.
+    ///
+    /// ```no_run
+    /// # async fn example() -> fusee::Result<()> {
+    /// let client = fusee::Client::builder()
+    ///     .name_servers(["gateway:9876"])
+    ///     .address_map([("10.0.3.7:10911", "gateway:20911"), ("10.0.3.8:10911", "gateway:20912")])
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn address_map<K: AsRef<str>, F: AsRef<str>>(
+        mut self,
+        map: impl IntoIterator<Item = (K, F)>,
+    ) -> Self {
+        let address = |text: &str| environment::address(text.trim(), Origin::Program);
+        for (known, found) in map {
+            match (address(known.as_ref()), address(found.as_ref())) {
+                (Ok(known), Ok(found)) => drop(self.settings.addresses.insert(known, found)),
+                (Err(error), _) | (_, Err(error)) => self.fault = Some(error),
+            }
+        }
+        self
+    }
+
     /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost or told to
     /// go away, routes that change, heartbeats, pulls and commits that fail. It is called where it happened, on the
     /// threads that drive connections and on those of callers: it may use the client, but not wait. `tracing` hears the

@@ -109,12 +109,16 @@ pub(crate) fn value(
     }
 }
 
+/// One address.
+pub(crate) fn address(text: &str, origin: Origin) -> Result<Address, ConfigError> {
+    Address::new(text).map_err(|why| ConfigError::Address { text: text.into(), why, origin })
+}
+
 /// Addresses of a list that is separated by semicolons, as Java's are, or commas; each once.
 pub(crate) fn addresses(list: &str, origin: Origin) -> Result<Vec<Address>, ConfigError> {
     let mut found = Vec::new();
     for text in list.split([';', ',']).map(str::trim).filter(|text| !text.is_empty()) {
-        let address =
-            Address::new(text).map_err(|why| ConfigError::Address { text: text.into(), why, origin })?;
+        let address = address(text, origin)?;
         if !found.contains(&address) {
             found.push(address);
         }

@@ -16,7 +16,7 @@ pub enum ConfigError {
     #[error("no name server is given")]
     NoNameServer,
     /// An address that is none.
-    #[error("{text:?} is no address of a name server ({origin}): {why}")]
+    #[error("{text:?} is no address of a server ({origin}): {why}")]
     Address {
         /// What was given.
         text: Box<str>,
