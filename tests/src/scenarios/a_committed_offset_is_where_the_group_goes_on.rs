@@ -20,6 +20,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     for n in 0..COUNT {
         producer.send(Message::new(topic.as_str(), n.to_string())).await?;
     }
+    env.stored_exactly(&topic, COUNT).await?;
     let queues = client.queues(topic.as_str()).await?;
     let builder = client.lite_pull(&group).assign(queues.clone()).from(StartFrom::First).auto_commit(false);
     let mut pull = builder.pull_messages(1).start().await?;

@@ -23,6 +23,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
             producer.send_to(queue, Message::new(topic.as_str(), body)).await?;
         }
     }
+    env.stored_exactly(&topic, 2 * EACH).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues.clone()).from(StartFrom::First).start().await?;
     let paused = &queues[..1];
     pull.pause(paused);

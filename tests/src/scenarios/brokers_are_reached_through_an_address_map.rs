@@ -28,6 +28,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     for n in 0..COUNT {
         producer.send(Message::new(topic.as_str(), n.to_string())).await?;
     }
+    env.stored_exactly(&topic, COUNT).await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
     let mut read = 0;

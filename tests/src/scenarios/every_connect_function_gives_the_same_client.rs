@@ -32,6 +32,7 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let receipt = env
         .until(Duration::from_secs(60), "a receipt", async || Ok(producer.send(message()).await.ok()))
         .await?;
+    env.stored(&topic, |found| !found.is_empty()).await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
     let mut read = Vec::new();
