@@ -28,9 +28,13 @@ const HANGS_AFTER: Duration = Duration::from_secs(300);
 static TABLE: Mutex<BTreeMap<(&str, &str), Outcome>> = Mutex::new(BTreeMap::new());
 
 /// What one program printed on both.
+#[derive(Default)]
 struct Outcome {
     equal: usize,
-    different: Vec<String>,
+    /// By the line's name.
+    different: BTreeMap<String, String>,
+    /// What differed in one run of two.
+    once: Vec<String>,
     known: BTreeSet<&'static str>,
 }
 
@@ -158,24 +162,54 @@ fn missing(program: Program, demand: Demand) -> Option<String> {
     })
 }
 
-/// Runs the program on real brokers and on the model, at once, and holds one output against the other.
+/// Holds what the program prints on real brokers against what it prints on the model. The stock clients race with
+/// themselves here and there (requests that nobody answers, what a shutdown leaves), so a difference counts when it
+/// shows in two runs; one that shows once is printed.
 fn compare(program: Program, version: Version) -> Result<(), Failed> {
+    program.build()?;
+    let mut outcome = once(program, version, "")?;
+    if !outcome.different.is_empty() {
+        let again = once(program, version, "-again")?;
+        let first = std::mem::replace(&mut outcome, again).different;
+        let second = std::mem::take(&mut outcome.different);
+        for (what, said) in first.iter().chain(&second) {
+            if first.contains_key(what) && second.contains_key(what) {
+                outcome.different.insert(what.clone(), said.clone());
+            } else {
+                outcome.once.push(format!("{what}: {said}"));
+            }
+        }
+    }
+    let different: Vec<String> =
+        outcome.different.iter().map(|(what, said)| format!("{what}: {said}")).collect();
+    let verdict = match different.as_slice() {
+        // A program that ended at once on both sides has shown nothing.
+        [] if outcome.equal < 50 => Err(format!("only {} lines", outcome.equal).into()),
+        [] => Ok(()),
+        different => Err(different.join("\n").into()),
+    };
+    let place = (program.name(), version.as_str());
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert(place, outcome);
+    verdict
+}
+
+/// Runs the program on real brokers and on the model, at once; topics and groups end in `suffix`.
+fn once(program: Program, version: Version, suffix: &str) -> Result<Outcome, Failed> {
     let run = |servers: Servers| -> Result<Vec<(String, String)>, Failed> {
         let mut command = program.build()?;
         command
             .arg(&servers.name_servers()[0])
-            .arg(program.name().replace('.', "-"))
+            .arg(program.name().replace('.', "-") + suffix)
             .arg(servers.broker_addr(0));
         lines_of(command)
     };
     let builder = Cluster::builder(version);
-    program.build()?;
     let (real, model) = thread::scope(|scope| {
         let real = scope.spawn(|| run(Servers::Real(broker::shared(&builder)?)));
         let model = run(Servers::Model(builder.model()?));
         Ok::<_, Failed>((real.join().map_err(|_| "it panicked")??, model?))
     })?;
-    let mut outcome = Outcome { equal: 0, different: Vec::new(), known: BTreeSet::new() };
+    let mut outcome = Outcome::default();
     let (real, model): (BTreeMap<_, _>, BTreeMap<_, _>) =
         (real.into_iter().collect(), model.into_iter().collect());
     for what in real.keys().chain(model.keys()).collect::<BTreeSet<_>>() {
@@ -191,19 +225,12 @@ fn compare(program: Program, version: Version) -> Result<(), Failed> {
             None => {
                 let said =
                     |lines: &BTreeMap<String, String>| lines.get(what).map_or("nothing", |l| l).to_owned();
-                outcome.different.push(format!("{what}: real {}, model {}", said(&real), said(&model)));
+                let both = format!("real {}, model {}", said(&real), said(&model));
+                outcome.different.insert(what.clone(), both);
             }
         }
     }
-    let verdict = match outcome.different.as_slice() {
-        // A program that ended at once on both sides has shown nothing.
-        [] if outcome.equal < 50 => Err(format!("only {} lines", outcome.equal).into()),
-        [] => Ok(()),
-        different => Err(different.join("\n").into()),
-    };
-    let place = (program.name(), version.as_str());
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner).insert(place, outcome);
-    verdict
+    Ok(outcome)
 }
 
 /// What a program prints, by what stands before the first colon of each line.
@@ -272,6 +299,12 @@ fn show_table() {
     }
     for ((program, release), outcome) in table.iter() {
         outcome.known.iter().for_each(|why| println!("known: {program} on {release}: {why}"));
-        outcome.different.iter().for_each(|line| println!("DIFFERENT: {program} on {release}: {line}"));
+        outcome
+            .once
+            .iter()
+            .for_each(|line| println!("different once of two runs: {program} on {release}: {line}"));
+        for (what, said) in &outcome.different {
+            println!("DIFFERENT: {program} on {release}: {what}: {said}");
+        }
     }
 }

@@ -239,6 +239,13 @@ func offsetsAreKept(puller rocketmq.PullConsumer) {
 		})
 	}
 	check(puller.Shutdown())
+	// Nobody answers a commit, so how long it takes cannot be known; and who asked once remembers what it heard.
+	until("the commits are kept", func() bool {
+		asks := startPuller(prefix + "-puller")
+		offset, err := asks.CurrentOffset(places[0])
+		check(asks.Shutdown())
+		return err == nil && offset == 7
+	})
 	again := startPuller(prefix + "-puller")
 	for _, place := range places[:2] {
 		attempt(fmt.Sprint("committed ", place.QueueId), func() (any, error) { return again.CurrentOffset(place) })
