@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
+/// How often the operating system asks before it takes the other end for gone.
+const PROBES: u32 = 3;
+
 /// The options of a connection's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
@@ -27,8 +30,9 @@ impl SocketOptions {
             Some(silence) => {
                 // Operating systems count seconds.
                 let second = Duration::from_secs(1);
-                let probes = TcpKeepalive::new().with_time(silence.max(second));
-                socket.set_tcp_keepalive(&probes.with_interval((silence / 3).max(second)))
+                let interval = (silence / PROBES).max(second);
+                let probes = TcpKeepalive::new().with_time(silence.max(second)).with_interval(interval);
+                socket.set_tcp_keepalive(&probes.with_retries(PROBES))
             }
         }
     }

@@ -2,7 +2,8 @@
 //! Zstandard behind the features of their names.
 //!
 //! Laws: inflating never yields more than the bound and holds one window beside what it yields: what is large is
-//! measured before room is made for it, so a bomb costs a window and nothing else. State that is expensive to build is kept and used again.
+//! measured before room is made for it, so a bomb costs a window and nothing else. State that is expensive to build is
+//! kept and used again.
 //!
 //! Sources: Java `CompressorFactory`, `ZlibCompressor`, `Lz4Compressor`, `ZstdCompressor`; wire.md §9.
 
@@ -82,29 +83,32 @@ impl Output {
     }
 }
 
+/// Inflates what is small at once; what is large is counted, and inflated again into room of its size.
+fn measured(
+    body: &[u8],
+    limit: usize,
+    mut inflate: impl FnMut(&mut Output) -> Result<(), InflateError>,
+) -> Result<Vec<u8>, InflateError> {
+    let room = body.len().saturating_mul(4).min(AT_ONCE).min(limit);
+    let mut out = Output { kept: Vec::with_capacity(room), counted: 0, keep: AT_ONCE, limit };
+    inflate(&mut out)?;
+    if out.counted > AT_ONCE {
+        let counted = out.counted;
+        out = Output { kept: Vec::with_capacity(counted), counted: 0, keep: counted, limit };
+        inflate(&mut out)?;
+    }
+    Ok(out.kept)
+}
+
 impl Codecs {
     /// Inflates a body to at most `limit` bytes. Beside the result, nothing as large is held.
     pub fn inflate(&mut self, kind: Compression, body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
-        if kind == Compression::Lz4 {
-            return lz4::inflate(body, limit).map(Bytes::from);
-        }
-        let room = body.len().saturating_mul(4).min(AT_ONCE).min(limit);
-        let mut out = Output { kept: Vec::with_capacity(room), counted: 0, keep: AT_ONCE, limit };
-        self.inflate_to(kind, body, &mut out)?;
-        if out.counted > AT_ONCE {
-            let counted = out.counted;
-            out = Output { kept: Vec::with_capacity(counted), counted: 0, keep: counted, limit };
-            self.inflate_to(kind, body, &mut out)?;
-        }
-        Ok(Bytes::from(out.kept))
-    }
-
-    fn inflate_to(&mut self, kind: Compression, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
-        match kind {
-            Compression::Zlib => self.inflate_zlib(body, out),
-            Compression::Zstd => self.inflate_zstd(body, out),
-            Compression::Lz4 => Ok(()),
-        }
+        let inflated = match kind {
+            Compression::Zlib => measured(body, limit, |out| self.inflate_zlib(body, out)),
+            Compression::Zstd => measured(body, limit, |out| self.inflate_zstd(body, out)),
+            Compression::Lz4 => lz4::inflate(body, limit),
+        };
+        inflated.map(Bytes::from)
     }
 
     /// Compresses a body as zlib, which every client reads. Levels are 1 to 9; Java takes 5.
