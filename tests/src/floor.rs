@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::measure::{Latencies, Load, Stretch};
-use crate::raw::{Caller, code, request};
+use crate::raw::{Caller, code, request, send_fields};
 
 /// Opaque numbers have always ten digits, so that they can be overwritten in place.
 const FIRST_OPAQUE: i32 = 1_000_000_000;
@@ -41,20 +41,7 @@ impl Template {
     fn new(topic: &str, size: usize, queues: i32) -> Self {
         let key = "7F000001000000000000001000000000";
         let properties = format!("UNIQ_KEY\u{1}{key}\u{2}WAIT\u{1}true\u{2}");
-        let fields = BTreeMap::from([
-            ("a", "floor"),
-            ("b", topic),
-            ("c", "TBW102"),
-            ("d", "4"),
-            ("e", "0"),
-            ("f", "0"),
-            ("g", "1700000000000"),
-            ("h", "0"),
-            ("i", &properties),
-            ("j", "0"),
-            ("k", "false"),
-            ("m", "false"),
-        ]);
+        let fields = BTreeMap::from(send_fields(topic, "0", &properties));
         let bytes = request(code::SEND_V2, FIRST_OPAQUE, 0, &fields, &vec![b'x'; size]);
         let after = |mark: &str| {
             let at = bytes.windows(mark.len()).position(|window| window == mark.as_bytes());

@@ -139,22 +139,7 @@ impl Caller {
         properties: &str,
         body: &[u8],
     ) -> io::Result<Reply> {
-        let queue = queue.to_string();
-        let fields = [
-            ("a", "bench"),
-            ("b", topic),
-            ("c", "TBW102"),
-            ("d", "4"),
-            ("e", &queue),
-            ("f", "0"),
-            ("g", "1700000000000"),
-            ("h", "0"),
-            ("i", properties),
-            ("j", "0"),
-            ("k", "false"),
-            ("m", "false"),
-        ];
-        self.call(broker, code::SEND_V2, &fields, body)?.success("send")
+        self.open(broker, Duration::from_secs(10))?.send(topic, queue, properties, body)?.success("send")
     }
 }
 
@@ -176,6 +161,11 @@ impl Connection {
         Caller::default().open(address, patience)
     }
 
+    /// Asks a broker to store one message.
+    pub fn send(&mut self, topic: &str, queue: i32, properties: &str, body: &[u8]) -> io::Result<Reply> {
+        self.call(code::SEND_V2, &send_fields(topic, &queue.to_string(), properties), body)
+    }
+
     /// Sends one request and waits for its reply; requests of the broker that arrive in between are ignored.
     pub fn call(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
         self.opaque += 1;
@@ -194,6 +184,24 @@ impl Connection {
             }
         }
     }
+}
+
+/// The fields of a [`code::SEND_V2`] request for one message.
+pub fn send_fields<'a>(topic: &'a str, queue: &'a str, properties: &'a str) -> [(&'a str, &'a str); 12] {
+    [
+        ("a", "bench"),
+        ("b", topic),
+        ("c", "TBW102"),
+        ("d", "4"),
+        ("e", queue),
+        ("f", "0"),
+        ("g", "1700000000000"),
+        ("h", "0"),
+        ("i", properties),
+        ("j", "0"),
+        ("k", "false"),
+        ("m", "false"),
+    ]
 }
 
 /// A whole request frame with a JSON header. `flag` 2 makes it one-way.

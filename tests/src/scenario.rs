@@ -6,7 +6,7 @@
 mod driver;
 mod tally;
 
-pub use driver::Driver;
+pub use driver::{Driver, block_on_unless, current_thread, multi_thread};
 pub use tally::{Tally, Truth};
 
 use std::error::Error;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fusee_tests::broker::certificates::Flavour;
 use fusee_tests::broker::{Cluster, Secured, StartError, Version, wanted};
-use fusee_tests::raw::{Caller, Connection, code};
+use fusee_tests::raw::{Caller, Connection};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -182,22 +182,7 @@ fn processes_mentioning(directory: &Path) -> Vec<u32> {
 }
 
 fn send(broker: &mut Connection, topic: &str, queue: i32, body: &str) -> io::Result<()> {
-    let queue = queue.to_string();
-    let fields = [
-        ("a", "launcher"),
-        ("b", topic),
-        ("c", "TBW102"),
-        ("d", "4"),
-        ("e", &queue),
-        ("f", "0"),
-        ("g", "1700000000000"),
-        ("h", "0"),
-        ("i", ""),
-        ("j", "0"),
-        ("k", "false"),
-        ("m", "false"),
-    ];
-    broker.call(code::SEND_V2, &fields, body.as_bytes())?.success("send").map(drop)
+    broker.send(topic, queue, "", body.as_bytes())?.success("send").map(drop)
 }
 
 /// Asks until there is an answer; a minute is for machines under load.

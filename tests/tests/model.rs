@@ -38,21 +38,7 @@ fn broker(cluster: &Cluster) -> Connection {
 
 /// Asks a broker to store one message, and gives the code of its answer.
 fn send(line: &mut Connection, body: &[u8]) -> i32 {
-    let fields = [
-        ("a", "p"),
-        ("b", "orders"),
-        ("c", "TBW102"),
-        ("d", "4"),
-        ("e", "0"),
-        ("f", "0"),
-        ("g", "1700000000000"),
-        ("h", "0"),
-        ("i", ""),
-        ("j", "0"),
-        ("k", "false"),
-        ("m", "false"),
-    ];
-    line.call(code::SEND_V2, &fields, body).expect("an answer").code
+    line.send("orders", 0, "", body).expect("an answer").code
 }
 
 fn bodies(cluster: &Cluster) -> Vec<String> {

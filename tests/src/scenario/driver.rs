@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -100,18 +101,23 @@ impl fmt::Display for Driver {
 }
 
 /// A tokio runtime with two workers.
-fn multi_thread() -> tokio::runtime::Runtime {
+pub fn multi_thread() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("the system has threads")
 }
 
 /// A tokio runtime on the calling thread.
-fn current_thread() -> tokio::runtime::Runtime {
+pub fn current_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the system has a poller")
 }
 
 /// The least executor: this thread, asleep until it is woken.
 fn block_on<F: Future>(future: F) -> F::Output {
+    block_on_unless(future, &AtomicBool::new(false)).expect("nobody ends it before")
+}
+
+/// As `block_on`, until the future is over or it is told to end, which a wake-up lets it see.
+pub fn block_on_unless<F: Future>(future: F, over: &AtomicBool) -> Option<F::Output> {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -120,10 +126,11 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+    while !over.load(Ordering::SeqCst) {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
         }
+        thread::park();
     }
+    None
 }

@@ -4,18 +4,18 @@
 //! The executors of smol and async-std that carry clients by default cannot be dropped; there the client's driver runs
 //! on an executor of the scenario's own, in a task that is cancelled, or is polled by hand.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
 use fusee::{Client, ClientBuilder, Message, PollError, SendError, StartFrom, Stored};
 
 use crate::fake::{Act, Fake};
 use crate::raw::code;
-use crate::scenario::{Driver, Env, Failed, Needs, Verdict, holds, same, timed, within};
+use crate::scenario::{
+    Driver, Env, Failed, Needs, Verdict, block_on_unless, current_thread, holds, multi_thread, same, timed, within,
+};
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);
 /// Threads of the client's own are no runtime that could be dropped.
@@ -131,11 +131,7 @@ fn used<T: Send + 'static>(
     // On a thread that may block, for the runtime is to end before the client does.
     let used = thread::spawn(move || match driver {
         Driver::Tokio | Driver::Current => {
-            let runtime = if driver == Driver::Current {
-                tokio::runtime::Builder::new_current_thread().enable_all().build()?
-            } else {
-                tokio::runtime::Runtime::new()?
-            };
+            let runtime = if driver == Driver::Current { current_thread() } else { multi_thread() };
             let used = runtime.block_on(async { using(builder.connect().await?).await });
             drop(runtime);
             used
@@ -161,7 +157,7 @@ fn used<T: Send + 'static>(
             let (connecting, driver) = builder.into_driver();
             let over = Arc::new(AtomicBool::new(false));
             let told = Arc::clone(&over);
-            let driving = thread::spawn(move || poll_until(driver, &told));
+            let driving = thread::spawn(move || block_on_unless(driver, &told));
             let used = smol::block_on(async { using(connecting.await?).await });
             over.store(true, Ordering::SeqCst);
             driving.thread().unpark();
@@ -170,22 +166,4 @@ fn used<T: Send + 'static>(
         }
     });
     used.join().map_err(|_| "it panicked")?
-}
-
-/// Polls whenever it is woken, and drops the future when told.
-fn poll_until(future: impl Future<Output = ()>, over: &AtomicBool) {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    while !over.load(Ordering::SeqCst) {
-        if let Poll::Ready(()) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return;
-        }
-        thread::park();
-    }
 }

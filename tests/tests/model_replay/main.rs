@@ -6,19 +6,22 @@
 //! log; a conversation is left out only for what [`NOT_YET`] names, and a request named there is one that the model
 //! still refuses; a difference is a failure unless [`KNOWN`] gives its reason.
 
+mod seen;
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use fusee_sim::codec::{self, Command, Dialect};
-use fusee_sim::model::broker::Store;
+use fusee_sim::model::Line;
 use fusee_sim::model::topics::TopicConfig;
-use fusee_sim::model::{Broker, BrokerConfig, Conn, Line, NameServer, Output};
-use fusee_tests::raw::{decode_messages, quote_integer_keys};
 use serde_json::Value;
+
+use self::seen::{Asked, Seen, decoded, note};
+use self::world::World;
 
 /// Requests that the model refuses so far, and what they are for.
 const NOT_YET: &[(i32, &str)] = &[
@@ -74,13 +77,6 @@ struct Found {
     same: usize,
     different: BTreeMap<Asked, String>,
 }
-
-/// A request by its connection and number there.
-type Asked = (String, i32);
-
-/// What of an answer is compared, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Seen(BTreeMap<String, String>);
 
 #[test]
 fn recorded_requests_get_the_recorded_answers() {
@@ -170,13 +166,6 @@ fn unhex(hex: &Value) -> Vec<u8> {
     let digits = hex.as_str().expect("hex").as_bytes().chunks(2);
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("text"), 16).expect("hex");
     digits.map(byte).collect()
-}
-
-fn decoded(bytes: &[u8]) -> (Dialect, Command<'static>) {
-    let mut buffer = BytesMut::from(bytes);
-    let frame = codec::split(&mut buffer).expect("a frame").expect("a whole one");
-    let (dialect, command) = codec::decode(&frame).expect("a header");
-    (dialect, command.into_owned())
 }
 
 impl Recording {
@@ -318,192 +307,4 @@ impl Recording {
         world.settle();
         world
     }
-}
-
-/// The model of the recorded cluster.
-struct World {
-    now: Duration,
-    name_server: NameServer,
-    broker: Broker,
-    conns: BTreeMap<String, Conn>,
-    answers: BTreeMap<Asked, Seen>,
-    pushed: BTreeMap<(String, i32, String), usize>,
-    asked: BTreeMap<Asked, Command<'static>>,
-}
-
-impl World {
-    fn new(line: Line, address: SocketAddr, creates: bool, unix_at_zero: i64, start: Duration) -> Self {
-        let mut config = BrokerConfig::new("broker-a", address);
-        config.line = line;
-        config.auto_create_topics = creates;
-        config.auto_create_groups = creates;
-        config.unix_at_zero = unix_at_zero;
-        let mut world = Self {
-            now: start,
-            name_server: NameServer::start(start, line, false),
-            broker: Broker::start(start, config, Store::default()),
-            conns: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            pushed: BTreeMap::new(),
-            asked: BTreeMap::new(),
-        };
-        world.settle();
-        world
-    }
-
-    fn pass_to(&mut self, at: Duration) {
-        loop {
-            let due = self.broker.deadline().min(self.name_server.deadline());
-            if due > at {
-                break;
-            }
-            self.now = self.now.max(due);
-            self.broker.tick(self.now);
-            self.name_server.tick(self.now);
-            self.settle();
-        }
-        self.now = self.now.max(at);
-    }
-
-    fn open(&mut self, name: &str) {
-        let conn = Conn(self.conns.len() as u64 + 1);
-        self.conns.insert(name.to_owned(), conn);
-        let peer = "127.0.0.1:50000".parse().expect("an address");
-        if name.starts_with("ns") {
-            self.name_server.connected(self.now, conn, peer);
-        } else {
-            self.broker.connected(self.now, conn, peer);
-        }
-        self.settle();
-    }
-
-    fn close(&mut self, name: &str) {
-        let conn = self.conns[name];
-        if name.starts_with("ns") {
-            self.name_server.closed(conn);
-        } else {
-            self.broker.closed(self.now, conn);
-        }
-        self.settle();
-    }
-
-    fn say(&mut self, name: &str, bytes: &[u8]) {
-        let command = decoded(bytes).1;
-        if !command.is_response() {
-            self.asked.insert((name.to_owned(), command.opaque.unwrap_or(0)), command);
-        }
-        let conn = self.conns[name];
-        if name.starts_with("ns") {
-            self.name_server.received(self.now, conn, bytes);
-        } else {
-            self.broker.received(self.now, conn, bytes);
-        }
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        while let Some(output) = self.broker.poll().or_else(|| self.name_server.poll()) {
-            match output {
-                Output::Send(conn, frame) => {
-                    let name = self.conns.iter().find(|(_, of)| **of == conn).map(|(name, _)| name.clone());
-                    let name = name.expect("a connection of ours");
-                    note(&name, &frame, &self.asked, &mut self.answers, &mut self.pushed);
-                }
-                Output::Register(registration) => self.name_server.register(self.now, &registration),
-                Output::Close(_) | Output::Event(_) => {}
-            }
-        }
-    }
-}
-
-/// Puts a frame of a server where it belongs: an answer to its request, or one more push of its kind.
-fn note(
-    conn: &str,
-    bytes: &[u8],
-    asked: &BTreeMap<Asked, Command<'_>>,
-    answers: &mut BTreeMap<Asked, Seen>,
-    pushed: &mut BTreeMap<(String, i32, String), usize>,
-) {
-    let (dialect, command) = decoded(bytes);
-    if !command.is_response() {
-        let group = command.field("consumerGroup").unwrap_or_default().to_owned();
-        *pushed.entry((conn.to_owned(), command.code, group)).or_default() += 1;
-        return;
-    }
-    let place = (conn.to_owned(), command.opaque.unwrap_or(0));
-    if let Some(request) = asked.get(&place) {
-        answers.insert(place, Seen::of(request, dialect, &command));
-    }
-}
-
-impl Seen {
-    /// All of an answer but times, ids and places in the commit log, which depend on what was stored before.
-    fn of(request: &Command<'_>, dialect: Dialect, answer: &Command<'_>) -> Self {
-        let mut seen = BTreeMap::new();
-        let mut put = |name: &str, value: String| drop(seen.insert(name.to_owned(), value));
-        put("code", answer.code.to_string());
-        put("dialect", format!("{dialect:?} {:?} {} {}", answer.language, answer.version, answer.flag));
-        put("remark", without_ports(answer.remark.as_deref().unwrap_or("none")));
-        put("has fields", answer.fields.as_ref().is_some_and(|fields| !fields.0.is_empty()).to_string());
-        for (name, value) in answer.fields.iter().flat_map(|fields| &fields.0) {
-            let value = match &**name {
-                "indexLastUpdatePhyoffset" | "indexLastUpdateTimestamp" | "timestamp" => "some".to_owned(),
-                // Ids of stored messages: where they were stored, then the place in the log.
-                "msgId" => {
-                    value.split(',').map(|id| id.get(..16).unwrap_or(id)).collect::<Vec<_>>().join(",")
-                }
-                _ => value.to_string(),
-            };
-            put(name, value);
-        }
-        match request.code {
-            105 if answer.code == 0 => {
-                let route = json(&answer.body);
-                put("queues", route["queueDatas"][0].to_string());
-                put(
-                    "broker",
-                    route["brokerDatas"][0]["brokerAddrs"]["0"].as_str().unwrap_or_default().to_owned(),
-                );
-                put("body", route.to_string());
-            }
-            11 | 12 | 33 | 361 => put("body", messages(&answer.body)),
-            _ if answer.body.is_empty() => put("body", String::new()),
-            _ => put("body", json(&answer.body).to_string()),
-        }
-        Self(seen)
-    }
-}
-
-fn json(body: &Bytes) -> Value {
-    let text = quote_integer_keys(&String::from_utf8_lossy(body));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn messages(body: &Bytes) -> String {
-    let all = decode_messages("", body).unwrap_or_else(|error| panic!("{error}"));
-    let shown = all.into_iter().map(|message| {
-        format!(
-            "{}/{}@{} flag {} sys {} born {} again {} body {:08x} {:?}",
-            message.topic,
-            message.queue,
-            message.offset,
-            message.flag,
-            message.sys_flag,
-            message.born,
-            message.reconsume_times,
-            codec::message::crc32(&message.body),
-            message.properties
-        )
-    });
-    shown.collect::<Vec<_>>().join("\n")
-}
-
-fn without_ports(text: &str) -> String {
-    let mut parts = text.split("127.0.0.1:");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out += "ADDRESS";
-        out += part.trim_start_matches(|c: char| c.is_ascii_digit());
-    }
-    out
 }
