@@ -19,8 +19,10 @@ pub enum Note {
     Lost(Address, LostWhy),
     /// The next attempt to connect is made after this pause, if something still waits for it then.
     Backoff(Address, Duration),
-    /// The server at that address goes away: a new connection takes over.
-    GoAway(Address),
+    /// Nothing more is sent on a connection that works: what it was asked is waited for, whatever comes next goes over a
+    /// new one. Why: the server goes away ([`LostWhy::GoAway`]), or it was replaced for its age ([`LostWhy::Aged`]) or
+    /// closed unused ([`LostWhy::Idle`]), as configured.
+    Retired(Address, LostWhy),
     /// A topic's route is new or differs from the last: writable and readable queues.
     Route(Topic, usize, usize),
     /// A topic's route could not be had.
@@ -63,7 +65,7 @@ impl fmt::Display for Note {
             Self::Backoff(peer, pause) => write!(f, "{peer} is tried again after {pause:?}"),
             Self::Connected(peer) => write!(f, "connected to {peer}"),
             Self::Lost(peer, why) => write!(f, "lost {peer}: {why}"),
-            Self::GoAway(peer) => write!(f, "{peer} goes away, a new connection takes over"),
+            Self::Retired(peer, why) => write!(f, "nothing more is sent on this connection to {peer}: {why}"),
             Self::Route(topic, writable, readable) => {
                 write!(f, "route of {topic}: {writable} queues to write, {readable} to read")
             }

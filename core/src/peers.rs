@@ -59,7 +59,7 @@ pub(crate) struct Cut {
     pub(crate) sent: bool,
 }
 
-/// A connection whose server goes away: nothing more is sent on it, what was sent is waited for.
+/// A connection that is used no more: nothing is sent on it, what was sent is waited for.
 #[derive(Clone, Debug)]
 struct Draining {
     peer: PeerId,
@@ -179,7 +179,7 @@ impl Peers {
         self.conns.get(&conn).copied().or_else(|| self.draining.get(&conn).map(|draining| draining.peer))
     }
 
-    /// The requests of a connection, be it the one its peer has now or one that is going away.
+    /// The requests of a connection, be it the one its peer has now or one that is used no more.
     pub(crate) fn link_of(&mut self, conn: ConnId) -> Option<&mut Link> {
         match self.conns.get(&conn) {
             Some(peer) => self.list.get_mut(peer.0 as usize).map(|peer| &mut peer.link),
@@ -228,10 +228,10 @@ impl Peers {
         peer.link.heard_at().max(peer.since)
     }
 
-    /// Why there is no connection to this address, as the error of a request for it.
+    /// Why there is no connection to this address, if the last one failed, as the error of a request for it.
     pub(crate) fn last_lost(&self, id: PeerId) -> Option<CallError> {
         let peer = self.get(id);
-        if matches!(peer.state, State::Up(_)) {
+        if !self.is_down(id) {
             return None;
         }
         Some(CallError::Lost { peer: peer.address.clone(), why: peer.last_lost.clone()? })

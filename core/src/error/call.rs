@@ -40,6 +40,12 @@ pub enum LostWhy {
     /// The server said that it goes away; nothing was sent to it any more.
     #[error("the server goes away")]
     GoAway,
+    /// The connection reached the greatest age it may have and is replaced; nothing was sent on it any more.
+    #[error("the connection reached its greatest age")]
+    Aged,
+    /// Nothing was asked on the connection for as long as it may be unused.
+    #[error("the connection was not used")]
+    Idle,
     /// This client closed the connection.
     #[error("connection closed by this client")]
     Closed,
@@ -163,7 +169,12 @@ const fn hint_of_loss(why: &LostWhy) -> Option<&'static str> {
         LostWhy::Untrusted(_) | LostWhy::Tls(_) => {
             Some("check the certificate authority, the server name and the server's TLS mode")
         }
-        LostWhy::Silent | LostWhy::GoAway | LostWhy::Closed | LostWhy::Io(_) => None,
+        LostWhy::Silent
+        | LostWhy::GoAway
+        | LostWhy::Aged
+        | LostWhy::Idle
+        | LostWhy::Closed
+        | LostWhy::Io(_) => None,
     }
 }
 

@@ -136,7 +136,7 @@ impl Cx {
     /// (Java: `NettyRemotingClient`, code `GO_AWAY`.)
     pub(crate) fn go_away(&mut self, conn: ConnId) -> Vec<Cut> {
         let Some(id) = self.peers.conns.get(&conn).copied() else { return Vec::new() };
-        let cuts = self.drain(conn);
+        let cuts = self.drain(conn, &LostWhy::GoAway);
         self.back_off(id);
         cuts
     }
@@ -153,9 +153,9 @@ impl Cx {
         self.out.push_back(Output::Note(Note::Backoff(peer.address.clone(), pause)));
     }
 
-    /// A connection is to be replaced: what it has is waited for, everything else goes over a new one. Returns what
-    /// was not handed over yet.
-    fn drain(&mut self, conn: ConnId) -> Vec<Cut> {
+    /// A connection that works is used no more: what it has is waited for, everything else goes over a new one. Returns
+    /// what was not handed over yet.
+    fn drain(&mut self, conn: ConnId, why: &LostWhy) -> Vec<Cut> {
         let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
         let peer = &mut self.peers.list[id.0 as usize];
         let mut link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
@@ -164,12 +164,13 @@ impl Cx {
         peer.link_number = peer.link_number.wrapping_add(1);
         (peer.state, peer.since) = (State::Idle, self.now);
         self.timers.disarm(&mut peer.timer);
-        self.out.push_back(Output::Note(Note::GoAway(peer.address.clone())));
+        peer.last_lost = Some(why.clone());
+        self.out.push_back(Output::Note(Note::Retired(peer.address.clone(), why.clone())));
         self.peers.draining.insert(conn, Draining { peer: id, link, link_number });
         self.end_drain(conn);
         let cut = |mut call: Call| {
             self.timers.disarm(&mut call.timer);
-            Cut { purpose: call.purpose, peer: id, why: LostWhy::GoAway, sent: false }
+            Cut { purpose: call.purpose, peer: id, why: why.clone(), sent: false }
         };
         waiting.into_iter().map(cut).collect()
     }
@@ -231,10 +232,11 @@ impl Cx {
         let peer = &mut self.peers.list[id.0 as usize];
         let old_at = life_max.map(|life| peer.since + life);
         let idle_at = idle_close.map(|idle| peer.link.heard_at().max(peer.since) + idle);
-        if old_at.is_some_and(|at| at <= self.now)
-            || idle_at.is_some_and(|at| at <= self.now) && peer.link.is_idle()
-        {
-            return self.drain(conn);
+        if old_at.is_some_and(|at| at <= self.now) {
+            return self.drain(conn, &LostWhy::Aged);
+        }
+        if idle_at.is_some_and(|at| at <= self.now) && peer.link.is_idle() {
+            return self.drain(conn, &LostWhy::Idle);
         }
         // An idle time that passed while something waits is looked at again a moment later.
         let soon = self.now + limits::CALL_DEADLINE;

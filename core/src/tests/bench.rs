@@ -12,7 +12,7 @@ use crate::event::Output;
 use crate::ids::{Address, ClientId, ConnId, ConsumerId, Group, ProducerId, Queue, Ticket, Topic};
 use crate::wire::{Fields, Frame, Header, Kind, Language, Request, Text};
 use crate::{
-    Choice, Client, Config, Input, Instant, Lost, Outcome, Outgoing, Prepared, PullConfig, StartFrom,
+    Choice, Client, Config, Input, Instant, Lost, Note, Outcome, Outgoing, Prepared, PullConfig, StartFrom,
     UnixMillis, What,
 };
 
@@ -21,6 +21,7 @@ pub(super) struct Bench {
     pub(super) now: Instant,
     pub(super) done: BTreeMap<Ticket, Outcome>,
     pub(super) delivers: usize,
+    pub(super) notes: Vec<Note>,
     /// Dials that nobody answered yet.
     pub(super) dials: Vec<(ConnId, Address)>,
     pub(super) conns: BTreeMap<ConnId, Address>,
@@ -59,6 +60,7 @@ impl Bench {
             now,
             done: BTreeMap::new(),
             delivers: 0,
+            notes: Vec::new(),
             dials: Vec::new(),
             conns: BTreeMap::new(),
             hung_up: Vec::new(),
@@ -108,7 +110,7 @@ impl Bench {
                     assert!(self.done.insert(ticket, outcome).is_none(), "S4: {ticket:?} ended twice");
                 }
                 Output::Deliver(_) => self.delivers += 1,
-                Output::Note(_) => {}
+                Output::Note(note) => self.notes.push(note),
                 Output::Wait(at) => {
                     self.wait = at;
                     match self.heartbeats.pop() {
@@ -214,6 +216,17 @@ impl Bench {
         let (conn, opaque, request) = self.request().expect("a route request");
         assert!(matches!(request, Request::Route(_)), "{request:?}");
         self.reply(conn, opaque, 0, &[], &route(brokers, 6));
+    }
+
+    /// The connections that were used no more, and why, in that order.
+    pub(super) fn retired(&self) -> Vec<(&str, &LostWhy)> {
+        let mut retired = Vec::new();
+        for note in &self.notes {
+            if let Note::Retired(peer, why) = note {
+                retired.push((peer.as_str(), why));
+            }
+        }
+        retired
     }
 
     pub(super) fn address(&self, conn: ConnId) -> &str {

@@ -1,5 +1,6 @@
 //! Looking for name servers, and connections that come and go.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::error::{CallError, ConnectError, LostWhy};
@@ -162,6 +163,7 @@ fn a_server_that_goes_away_gets_nothing_more_and_what_it_has_is_waited_for() {
     bench.store(conn, second, 4);
     assert_eq!(bench.sent(slow).as_ref().expect("stored").offset, 4);
     assert!(bench.hung_up.contains(&conn), "nothing is awaited any more");
+    assert_eq!(bench.retired(), [("a:1", &LostWhy::GoAway)]);
 }
 
 #[test]
@@ -214,6 +216,7 @@ fn an_old_connection_is_replaced_without_a_loss_and_an_idle_one_closed() {
     assert!(!bench.hung_up.contains(&old));
     bench.pass(Duration::from_secs(2));
     assert!(bench.hung_up.contains(&old), "nothing was in flight on it");
+    assert_eq!(bench.retired(), [("a:1", &LostWhy::Aged)]);
 
     let mut bench = Bench::with(|config| config.connections.idle_close = Some(Duration::from_secs(40)));
     let ticket = bench.ticket();
@@ -225,6 +228,28 @@ fn an_old_connection_is_replaced_without_a_loss_and_an_idle_one_closed() {
     assert!(bench.hung_up.is_empty());
     bench.pass(Duration::from_secs(2));
     assert_eq!(bench.hung_up, [conn]);
+    assert_eq!(bench.retired(), [("ns:9876", &LostWhy::Idle)]);
+    let [connection] = &bench.client.connections().collect::<Vec<_>>()[..] else { panic!("one name server") };
+    assert_eq!(connection.last_lost, Some(LostWhy::Idle));
+}
+
+#[test]
+fn what_waits_for_a_connection_in_vain_is_not_told_that_the_last_one_was_unused() {
+    let mut bench = Bench::with(|config| config.connections.idle_close = Some(Duration::from_secs(1)));
+    let ticket = bench.ticket();
+    bench.client.connect(bench.now, ticket);
+    bench.drain();
+    let (conn, opaque, _) = bench.request().expect("a route request");
+    bench.reply(conn, opaque, 17, &[], "");
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.hung_up, [conn]);
+    bench.auto_dial = false; // from now on nobody answers there
+    let ticket = bench.ticket();
+    bench.client.queues(bench.now, &super::bench::queue("a", 0).topic, ticket);
+    bench.drain();
+    bench.pass(Duration::from_secs(3));
+    let Some(Outcome::Queues(Err(error))) = bench.done.get(&ticket) else { panic!("{:?}", bench.done) };
+    assert!(!alloc::format!("{error}").contains("not used"), "{error}");
 }
 
 #[test]

@@ -343,7 +343,7 @@ fn run(seed: u64) -> (u32, u32, BTreeMap<&'static str, u32>) {
         assert!(world.client.consumer(id).reached_end(), "L2: the end is reached");
         // Only the replacement of an old connection may be in between.
         let trouble = world.client.consumer(id).trouble();
-        let harmless = |error: &CallError| matches!(error, CallError::Lost { why: LostWhy::GoAway, .. });
+        let harmless = |error: &CallError| matches!(error, CallError::Lost { why: LostWhy::Aged, .. });
         assert!(trouble.iter().all(|(_, error)| harmless(error)), "L2: {trouble:?}");
         if !auto {
             world.commit(id);
