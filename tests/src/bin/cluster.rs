@@ -1,5 +1,6 @@
 //! Holds a cluster of real servers for as long as its standard input is open:
-//! `cluster [4.9.4|5.5.0] [--model] [--brokers N] [--name-servers N] [--no-auto-create] [--throughput] [--set KEY=VALUE]...`
+//! `cluster [4.9.4|5.5.0] [--model] [--brokers N] [--name-servers N] [--no-auto-create] [--throughput]
+//! [--set KEY=VALUE]...`
 //!
 //! With `--model` it is the model of that release, in this process. Prints one JSON line when the cluster is usable.
 //! Everything stops when the input ends or this process dies.

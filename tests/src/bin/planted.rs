@@ -99,7 +99,8 @@ fn lay(root: &Path, work: &Path) -> std::io::Result<()> {
         }
     }
     // Most of the time goes into building, and most bugs are found in a few seeds.
-    kept.push_str("\n[profile.release]\noverflow-checks = true\nopt-level = 1\ncodegen-units = 16\nincremental = true\n");
+    kept.push_str("\n[profile.release]\noverflow-checks = true\nopt-level = 1\n");
+    kept.push_str("codegen-units = 16\nincremental = true\n");
     fs::write(work.join("Cargo.toml"), kept)
 }
 

@@ -319,7 +319,8 @@ impl Server<'_> {
         arg(&path("conf.properties"));
         let words: Vec<String> = java.iter().map(|word| quoted(word)).collect();
         format!(
-            "cd {}\nunset NAMESRV_ADDR JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS\nexport ROCKETMQ_HOME={}\nexec {}\n",
+            "cd {}\nunset NAMESRV_ADDR JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS\n\
+             export ROCKETMQ_HOME={}\nexec {}\n",
             quoted(&home.display().to_string()),
             quoted(&path("home")),
             words.join(" ")

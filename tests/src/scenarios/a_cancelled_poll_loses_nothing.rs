@@ -20,7 +20,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let producer = client.producer(env.name("group")).start().await?;
     let queues = client.queues(topic.as_str()).await?;
     let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
-    let sends: Vec<_> = (0..COUNT).map(|n| producer.send(Message::new(topic.as_str(), n.to_string()))).collect();
+    let sends: Vec<_> =
+        (0..COUNT).map(|n| producer.send(Message::new(topic.as_str(), n.to_string()))).collect();
     for send in sends {
         send.await?;
     }

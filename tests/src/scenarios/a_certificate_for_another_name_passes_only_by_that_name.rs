@@ -7,8 +7,9 @@ use crate::broker::Secured;
 use crate::broker::certificates::{Authority, Flavour};
 use crate::scenario::{Driver, Env, Needs, Verdict, holds};
 
-pub(super) const NEEDS: Needs =
-    Needs::Shared(|cluster| cluster.secured(Secured { enforcing: false, mutual: false, flavour: Flavour::OtherName }));
+pub(super) const NEEDS: Needs = Needs::Shared(|cluster| {
+    cluster.secured(Secured { enforcing: false, mutual: false, flavour: Flavour::OtherName })
+});
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 pub(super) async fn run(env: &Env) -> Verdict {
@@ -19,10 +20,15 @@ pub(super) async fn run(env: &Env) -> Verdict {
     holds(refused.to_string().contains("TLS"), || refused.to_string())?;
     let right_name = builder().tls(ours().server_name("elsewhere.example"));
     let anything = builder().tls(ours().dangerous_accept_any_certificate());
-    for (what, builder) in [("by that name", right_name), ("accepting anything", anything), ("plain", builder())] {
+    for (what, builder) in
+        [("by that name", right_name), ("accepting anything", anything), ("plain", builder())]
+    {
         let client = env.driver.connect(builder).await.map_err(|error| format!("{what}: {error}"))?;
         let producer = client.producer(env.name("group")).start().await?;
-        producer.send(Message::new(topic.as_str(), what)).await.map_err(|error| format!("{what}: {error}"))?;
+        producer
+            .send(Message::new(topic.as_str(), what))
+            .await
+            .map_err(|error| format!("{what}: {error}"))?;
         client.close().await?;
     }
     env.stored_exactly(&topic, 3).await?;

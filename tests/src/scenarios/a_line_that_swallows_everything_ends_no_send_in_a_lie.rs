@@ -21,7 +21,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let mut tally = Tally::default();
     tally.until_stored(env, &producer, &topic, "first").await?;
     let swallows = || Weather { black_hole: true, ..Weather::default() };
-    for (what, ways) in [("back", &[Way::Back][..]), ("there", &[Way::There]), ("both", &[Way::There, Way::Back])] {
+    for (what, ways) in
+        [("back", &[Way::Back][..]), ("there", &[Way::There]), ("both", &[Way::There, Way::Back])]
+    {
         for way in ways {
             proxies.brokers[0].weather(*way, swallows());
         }

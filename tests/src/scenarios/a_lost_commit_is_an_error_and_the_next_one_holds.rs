@@ -26,9 +26,13 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let broker = &proxies.brokers[0];
     let mut said = Vec::new();
     let mut positions = [0; QUEUES];
-    for fault in
-        [Fault::DropReply, Fault::DropRequest, Fault::ResetBefore, Fault::ResetBeforeReply, Fault::Answer(2, "busy")]
-    {
+    for fault in [
+        Fault::DropReply,
+        Fault::DropRequest,
+        Fault::ResetBefore,
+        Fault::ResetBeforeReply,
+        Fault::Answer(2, "busy"),
+    ] {
         // A reset takes every commit in flight with it, so that one strikes a queue at a time.
         let at_once = if fault == Fault::ResetBefore { 1 } else { QUEUES };
         let before = broker.hits(COMMIT);
@@ -49,7 +53,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
             within(Duration::from_secs(12), took, "a commit that gets lost")?;
             longest = longest.max(took);
             *if outcome.is_ok() { &mut recovered } else { &mut reported } += 1;
-            env.until(Duration::from_secs(30), "a commit that holds", async || Ok(pull.commit().await.ok())).await?;
+            env.until(Duration::from_secs(30), "a commit that holds", async || Ok(pull.commit().await.ok()))
+                .await?;
             for (queue, position) in queues.iter().zip(positions) {
                 let committed = env.cluster().committed(&group, &topic, queue.queue)?;
                 same(&committed, &Some(*position), &format!("{fault:?}: committed offset of {queue}"))?;

@@ -38,7 +38,13 @@ pub(super) async fn run(env: &Env) -> Verdict {
     client.close().await?;
 
     let mut said = Vec::new();
-    for fault in [Fault::ResetBefore, Fault::ResetBeforeReply, Fault::DropRequest, Fault::DropReply, Fault::Answer(1, "no idea")] {
+    for fault in [
+        Fault::ResetBefore,
+        Fault::ResetBeforeReply,
+        Fault::DropRequest,
+        Fault::DropReply,
+        Fault::Answer(1, "no idea"),
+    ] {
         let broker = &proxies.brokers[0];
         let before = broker.hits(QUERY_OFFSET);
         broker.strike(QUERY_OFFSET, QUEUES, fault.clone());
@@ -56,7 +62,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         })
         .await
         .map_err(|error| format!("{fault:?}: {error}; {} queues began", first.len()))?;
-        holds(first.values().all(|offset| *offset == COMMITTED), || format!("{fault:?}: began at {first:?}"))?;
+        holds(first.values().all(|offset| *offset == COMMITTED), || {
+            format!("{fault:?}: began at {first:?}")
+        })?;
         same(&(broker.hits(QUERY_OFFSET) - before), &QUEUES, &format!("{fault:?} struck"))?;
         drop(pull);
         client.close().await?;

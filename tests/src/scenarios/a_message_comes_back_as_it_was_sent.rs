@@ -23,12 +23,17 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let stored = &found[0];
     same(&stored.body, &body, "body")?;
     same(&stored.flag, &-7, "flag")?;
-    for (name, value) in [("TAGS", "paid"), ("KEYS", "o-1 o-2"), ("region", "eu \"quoted\" \\ ünïcode\t🚀")] {
+    for (name, value) in [("TAGS", "paid"), ("KEYS", "o-1 o-2"), ("region", "eu \"quoted\" \\ ünïcode\t🚀")]
+    {
         same(&stored.properties.get(name).map(String::as_str), &Some(value), name)?;
     }
     same(&stored.uniq_key(), &Some(receipt.id.as_str()), "id")?;
     same(&stored.offset, &receipt.offset, "offset")?;
-    same(&(stored.queue, stored.broker.as_str()), &(receipt.queue.queue, receipt.queue.broker.as_str()), "queue")?;
+    same(
+        &(stored.queue, stored.broker.as_str()),
+        &(receipt.queue.queue, receipt.queue.broker.as_str()),
+        "queue",
+    )?;
     client.close().await?;
     Ok(String::new())
 }

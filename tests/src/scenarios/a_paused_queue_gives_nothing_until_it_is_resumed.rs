@@ -24,7 +24,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
         }
     }
     env.stored_exactly(&topic, 2 * EACH).await?;
-    let mut pull = client.lite_pull(env.name("group")).assign(queues.clone()).from(StartFrom::First).start().await?;
+    let mut pull =
+        client.lite_pull(env.name("group")).assign(queues.clone()).from(StartFrom::First).start().await?;
     let paused = &queues[..1];
     pull.pause(paused);
     let mut read = BTreeSet::new();

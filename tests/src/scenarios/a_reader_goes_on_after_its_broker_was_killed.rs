@@ -50,7 +50,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         Ok(wanted.is_subset(&read).then_some(()))
     })
     .await
-    .map_err(|error| format!("{error}; missing {:?}", wanted.difference(&read).take(10).collect::<Vec<_>>()))?;
+    .map_err(|error| {
+        format!("{error}; missing {:?}", wanted.difference(&read).take(10).collect::<Vec<_>>())
+    })?;
     holds(read.is_subset(&wanted), || "messages came that nobody sent".to_owned())?;
     pull.close().await?;
     client.close().await?;

@@ -39,7 +39,11 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let hits = proxies.brokers[0].hits(SEND);
     env.stored_exactly(&topic, COUNT).await?;
     let truth = tally.check(env, &topic).await?;
-    same(&(hits >= TIMES - 1), &true, &format!("told to go away {hits} times, expected about {TIMES}; often enough"))?;
+    same(
+        &(hits >= TIMES - 1),
+        &true,
+        &format!("told to go away {hits} times, expected about {TIMES}; often enough"),
+    )?;
     client.close().await?;
     Ok(format!("told to go away {hits} times; {truth}"))
 }

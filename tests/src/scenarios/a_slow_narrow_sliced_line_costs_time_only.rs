@@ -33,14 +33,16 @@ pub(super) async fn run(env: &Env) -> Verdict {
         let producer = client.producer(env.name("group")).start().await?;
         let mut tally = Tally::default();
         let text = |n: usize| format!("#{n} {}", "y".repeat(500));
-        let sends: Vec<_> = (0..count).map(|n| producer.send(Message::new(topic.as_str(), text(n)))).collect();
+        let sends: Vec<_> =
+            (0..count).map(|n| producer.send(Message::new(topic.as_str(), text(n)))).collect();
         for (n, send) in sends.into_iter().enumerate() {
             tally.add(text(n), &send.await);
         }
         same(&tally.stored.len(), &count, &format!("{what}: sends that succeeded"))?;
         env.stored_exactly(&topic, count).await?;
         let queues = client.queues(topic.as_str()).await?;
-        let mut pull = client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
+        let mut pull =
+            client.lite_pull(env.name("group")).assign(queues).from(StartFrom::First).start().await?;
         let mut read = 0;
         while let Some(batch) = pull.poll_until_end(Duration::from_secs(30)).await? {
             read += batch.len();

@@ -34,7 +34,10 @@ pub(super) async fn run(env: &Env) -> Verdict {
     ];
     let mut said = Vec::new();
     for (what, act) in nonsense {
-        let broker = Fake::start(move |request| if request.code == SEND { vec![act.clone()] } else { vec![Act::code(0, "")] })?;
+        let broker =
+            Fake::start(
+                move |request| if request.code == SEND { vec![act.clone()] } else { vec![Act::code(0, "")] },
+            )?;
         let address = broker.address();
         let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
         let client = env.connect_hastily_to(&[name_server.address()]).await?;

@@ -18,7 +18,8 @@ const COUNT: usize = 20;
 pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
     let proxies = Proxies::before(env.cluster())?;
-    let advertised: Vec<String> = (0..env.cluster().brokers()).map(|i| env.cluster().broker_addr(i)).collect();
+    let advertised: Vec<String> =
+        (0..env.cluster().brokers()).map(|i| env.cluster().broker_addr(i)).collect();
     let map: Vec<(&String, String)> =
         advertised.iter().zip(proxies.brokers.iter().map(|proxy| proxy.address())).collect();
     // The name servers are asked directly, so that routes lead to the brokers themselves.
@@ -45,7 +46,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         .filter(|connection| connection.broker)
         .map(|connection| connection.address.to_string())
         .collect();
-    holds(brokers.iter().all(|broker| advertised.contains(broker)), || format!("brokers are called {brokers:?}"))?;
+    holds(brokers.iter().all(|broker| advertised.contains(broker)), || {
+        format!("brokers are called {brokers:?}")
+    })?;
     pull.close().await?;
     client.close().await?;
     Ok(String::new())

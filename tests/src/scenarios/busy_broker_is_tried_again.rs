@@ -2,8 +2,8 @@
 //! that stays busy: the send ends as refused and not stored.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fusee::{Message, Retry, Stored};
@@ -22,7 +22,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let seen = Arc::clone(&attempts);
     let broker = Fake::start(move |request| match request.code {
         SEND if seen.fetch_add(1, Ordering::SeqCst) == 2 => {
-            let fields = [("msgId", "7F00000100002A9F0000000000000000"), ("queueId", "3"), ("queueOffset", "42")];
+            let fields =
+                [("msgId", "7F00000100002A9F0000000000000000"), ("queueId", "3"), ("queueOffset", "42")];
             let fields = fields.map(|(key, value)| (key.to_owned(), value.to_owned()));
             vec![Act::Reply(0, "", BTreeMap::from(fields), Vec::new())]
         }

@@ -15,7 +15,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let topic = env.topic(4)?;
     let client = env.connect_hastily().await?;
     let producer = client.producer(env.name("group")).start().await?;
-    let sends: Vec<_> = (0..500).map(|n| producer.send(Message::new(topic.as_str(), format!("{n}")))).collect();
+    let sends: Vec<_> =
+        (0..500).map(|n| producer.send(Message::new(topic.as_str(), format!("{n}")))).collect();
     let closing = client.close();
     let late = producer.send(Message::new(topic.as_str(), "late")).await;
     same(&late.map_err(|error| error.stored()).err(), &Some(Stored::No), "a send after the close")?;
@@ -29,7 +30,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let truth = tally.check(env, &topic).await?;
 
     // The same with a broker that never answers: the close must not wait for ever.
-    let broker = Fake::start(|request| if request.code == 310 { Vec::new() } else { vec![Act::code(0, "")] })?;
+    let broker =
+        Fake::start(|request| if request.code == 310 { Vec::new() } else { vec![Act::code(0, "")] })?;
     let address = broker.address();
     let name_server = Fake::start(move |_| vec![Act::route_to(&address, 4)])?;
     let client = env.connect_hastily_to(&[name_server.address()]).await?;

@@ -16,7 +16,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let producer = client.producer("legal").start().await?;
     let before = server.requests();
     let long = "t".repeat(128);
-    for topic in ["", "a b", "ä", "a/b", "a\0", long.as_str(), "SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"] {
+    for topic in ["", "a b", "ä", "a/b", "a\0", long.as_str(), "SCHEDULE_TOPIC_XXXX", "rmq_sys_wheel_timer"]
+    {
         let (outcome, took) = timed(producer.send(Message::new(topic, "x"))).await;
         within(Duration::from_millis(500), took, "refusing a name")?;
         match outcome {

@@ -1,4 +1,5 @@
-//! Heartbeats, or their answers, get lost twenty times for each way of getting lost: sends and reads go on, nothing is skipped.
+//! Heartbeats, or their answers, get lost twenty times for each way of getting lost: sends and reads go on, nothing is
+//! skipped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -71,5 +72,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         other.close().await?;
     }
     client.close().await?;
-    Ok(format!("{} heartbeats lost; {} sends stored and read, {unknown} unknown, meanwhile", 4 * TIMES, wanted.len()))
+    Ok(format!(
+        "{} heartbeats lost; {} sends stored and read, {unknown} unknown, meanwhile",
+        4 * TIMES,
+        wanted.len()
+    ))
 }

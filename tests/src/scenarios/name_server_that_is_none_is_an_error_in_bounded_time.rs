@@ -25,7 +25,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
         let (outcome, took) = timed(env.connect_to(&[server.address()])).await;
         within(Duration::from_secs(7), took, what)?;
         let error = outcome.err().ok_or_else(|| format!("it connected to a server that says {what}"))?;
-        holds(error.to_string().contains(&server.address()), || format!("{what}: the error does not say who: {error}"))?;
+        holds(error.to_string().contains(&server.address()), || {
+            format!("{what}: the error does not say who: {error}")
+        })?;
         said.push(format!("{what} {:.1}s", took.as_secs_f64()));
     }
     Ok(said.join(", "))

@@ -14,7 +14,8 @@ use fusee::{Client, ClientBuilder, Message, PollError, SendError, StartFrom, Sto
 use crate::fake::{Act, Fake};
 use crate::raw::code;
 use crate::scenario::{
-    Driver, Env, Failed, Needs, Verdict, block_on_unless, current_thread, holds, multi_thread, same, timed, within,
+    Driver, Env, Failed, Needs, Verdict, block_on_unless, current_thread, holds, multi_thread, same, timed,
+    within,
 };
 
 pub(super) const NEEDS: Needs = Needs::Shared(|cluster| cluster);

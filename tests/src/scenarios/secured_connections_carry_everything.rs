@@ -9,8 +9,9 @@ use crate::broker::Secured;
 use crate::broker::certificates::{Authority, Flavour};
 use crate::scenario::{Driver, Env, Needs, Tally, Verdict, same};
 
-pub(super) const NEEDS: Needs =
-    Needs::Shared(|cluster| cluster.secured(Secured { enforcing: true, mutual: true, flavour: Flavour::Good }));
+pub(super) const NEEDS: Needs = Needs::Shared(|cluster| {
+    cluster.secured(Secured { enforcing: true, mutual: true, flavour: Flavour::Good })
+});
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 const COUNT: usize = 200;

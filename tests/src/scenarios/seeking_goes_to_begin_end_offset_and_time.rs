@@ -29,7 +29,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     send(HALF).await?;
     let queues = client.queues(topic.as_str()).await?;
     let queue = &queues[0];
-    let mut pull = client.lite_pull(env.name("group")).assign(queues.clone()).from(StartFrom::First).start().await?;
+    let mut pull =
+        client.lite_pull(env.name("group")).assign(queues.clone()).from(StartFrom::First).start().await?;
     same(&next(&mut pull).await?, &Some(0), "the first message")?;
     pull.seek(queue, Position::Offset(7))?;
     same(&next(&mut pull).await?, &Some(7), "after seeking an offset")?;

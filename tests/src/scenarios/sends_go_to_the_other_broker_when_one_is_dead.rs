@@ -25,7 +25,11 @@ pub(super) async fn run(env: &Env) -> Verdict {
     }
     let mut said = Vec::new();
     for what in ["paused", "killed"] {
-        if what == "paused" { env.cluster().pause(1)? } else { env.cluster().kill(1)? }
+        if what == "paused" {
+            env.cluster().pause(1)?
+        } else {
+            env.cluster().kill(1)?
+        }
         let mut failed = Vec::new();
         let mut longest = Duration::ZERO;
         for n in 0..COUNT {
@@ -36,8 +40,14 @@ pub(super) async fn run(env: &Env) -> Verdict {
             failed.extend(outcome.err());
         }
         within(DEADLINE + Duration::from_secs(1), longest, "the longest send")?;
-        holds(failed.is_empty(), || format!("{} sends failed with a broker {what}: {}", failed.len(), failed[0]))?;
-        if what == "paused" { env.cluster().resume(1)? } else { env.cluster().restart(1)? }
+        holds(failed.is_empty(), || {
+            format!("{} sends failed with a broker {what}: {}", failed.len(), failed[0])
+        })?;
+        if what == "paused" {
+            env.cluster().resume(1)?
+        } else {
+            env.cluster().restart(1)?
+        }
         said.push(format!("{what}: longest send {longest:.1?}"));
     }
     env.cluster().await_routes()?;

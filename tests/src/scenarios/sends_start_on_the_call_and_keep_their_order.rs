@@ -25,13 +25,17 @@ pub(super) async fn run(env: &Env) -> Verdict {
     }
     ids.push(last.id);
     let found = env.stored_exactly(&topic, COUNT).await?;
-    holds(found.iter().all(|stored| stored.queue == queues[0].queue), || "a message is in the other queue".to_owned())?;
+    holds(found.iter().all(|stored| stored.queue == queues[0].queue), || {
+        "a message is in the other queue".to_owned()
+    })?;
     let mut unsorted = 0;
     for (n, stored) in found.iter().enumerate() {
         unsorted += usize::from(stored.text() != format!("#{n}"));
     }
     for id in &ids {
-        holds(found.iter().any(|stored| stored.uniq_key() == Some(id.as_str())), || format!("{id} is not stored"))?;
+        holds(found.iter().any(|stored| stored.uniq_key() == Some(id.as_str())), || {
+            format!("{id} is not stored")
+        })?;
     }
     client.close().await?;
     // The broker's threads may overtake each other; that all left in order is seen when it has one thread for it.

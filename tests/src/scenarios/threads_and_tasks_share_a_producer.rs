@@ -27,12 +27,15 @@ pub(super) async fn run(env: &Env) -> Verdict {
             })
         });
         let senders: Vec<_> = senders.collect();
-        senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| "a sender panicked")?.map_err(Failed::from))
+        senders
+            .into_iter()
+            .try_for_each(|sender| sender.join().map_err(|_| "a sender panicked")?.map_err(Failed::from))
     })?;
     let found = env.stored_exactly(&topic, THREADS * EACH).await?;
     let mut found: Vec<String> = found.iter().map(|stored| stored.text()).collect();
     found.sort();
-    let mut wanted: Vec<String> = (0..THREADS).flat_map(|t| (0..EACH).map(move |n| format!("{t}/{n}"))).collect();
+    let mut wanted: Vec<String> =
+        (0..THREADS).flat_map(|t| (0..EACH).map(move |n| format!("{t}/{n}"))).collect();
     wanted.sort();
     same(&found, &wanted, "messages stored")?;
     client.close().await?;

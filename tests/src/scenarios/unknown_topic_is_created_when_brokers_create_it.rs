@@ -11,7 +11,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let client = env.connect().await?;
     let producer = client.producer(env.name("group")).start().await?;
     let topic = env.name("new");
-    let sends: Vec<_> = (0..10).map(|n| producer.send(Message::new(topic.as_str(), format!("#{n}")))).collect();
+    let sends: Vec<_> =
+        (0..10).map(|n| producer.send(Message::new(topic.as_str(), format!("#{n}")))).collect();
     for send in sends {
         send.await?;
     }

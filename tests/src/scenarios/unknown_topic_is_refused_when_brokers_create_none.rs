@@ -19,7 +19,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
     same(&error.stored(), &Stored::No, "stored")?;
     holds(error.to_string().contains(&topic), || format!("the error does not name the topic: {error}"))?;
     holds(error.hint().is_some_and(|hint| hint.contains("topic")), || format!("hint: {:?}", error.hint()))?;
-    holds(client.queues(topic.as_str()).await.is_err(), || "a topic that does not exist has queues".to_owned())?;
+    holds(client.queues(topic.as_str()).await.is_err(), || {
+        "a topic that does not exist has queues".to_owned()
+    })?;
     client.close().await?;
     Ok(error.to_string())
 }

@@ -19,7 +19,10 @@ pub(super) async fn run(env: &Env) -> Verdict {
     let producer = client.producer(env.name("group")).start().await?;
     let message = |n: usize| {
         let body = format!("#{n} {}", "ü".repeat(n % 700));
-        Message::new(topic.as_str(), body).tag(format!("t{}", n % 3)).key(format!("k{n}")).property("n", n.to_string())
+        Message::new(topic.as_str(), body)
+            .tag(format!("t{}", n % 3))
+            .key(format!("k{n}"))
+            .property("n", n.to_string())
     };
     let sends: Vec<_> = (0..COUNT).map(|n| producer.send(message(n))).collect();
     for send in sends {
@@ -37,7 +40,9 @@ pub(super) async fn run(env: &Env) -> Verdict {
             let expected = next.entry(queue).or_default();
             same(&received.offset(), expected, &format!("next offset of queue {queue}"))?;
             *expected += 1;
-            holds(read.insert((queue, received.offset()), received).is_none(), || "a message came twice".to_owned())?;
+            holds(read.insert((queue, received.offset()), received).is_none(), || {
+                "a message came twice".to_owned()
+            })?;
         }
     }
     same(&read.len(), &COUNT, "messages read")?;

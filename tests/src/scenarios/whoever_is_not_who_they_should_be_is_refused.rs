@@ -10,16 +10,19 @@ use crate::broker::certificates::{Authority, Flavour};
 use crate::fake::Fake;
 use crate::scenario::{Driver, Env, Failed, Needs, Verdict, holds, timed, within};
 
-pub(super) const NEEDS: Needs =
-    Needs::Shared(|cluster| cluster.secured(Secured { enforcing: true, mutual: true, flavour: Flavour::Good }));
+pub(super) const NEEDS: Needs = Needs::Shared(|cluster| {
+    cluster.secured(Secured { enforcing: true, mutual: true, flavour: Flavour::Good })
+});
 pub(super) const DRIVERS: &[Driver] = Driver::ALL;
 
 pub(super) async fn run(env: &Env) -> Verdict {
     let us = Authority::ours().client();
-    let ours = || Tls::authorities(Authority::ours().certificate()).identity(us.certificate.clone(), us.key.clone());
+    let ours =
+        || Tls::authorities(Authority::ours().certificate()).identity(us.certificate.clone(), us.key.clone());
     let other = Authority::new("somebody else");
     let stranger = other.client();
-    let somebody_else = Tls::authorities(other.certificate()).identity(us.certificate.clone(), us.key.clone());
+    let somebody_else =
+        Tls::authorities(other.certificate()).identity(us.certificate.clone(), us.key.clone());
     let builder = || env.builder().name_servers(env.cluster().name_servers());
     let plain = Fake::saying(*b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
     let mut said = Vec::new();
@@ -31,7 +34,8 @@ pub(super) async fn run(env: &Env) -> Verdict {
         (
             "a certificate of ours that they do not trust",
             builder().tls(
-                Tls::authorities(Authority::ours().certificate()).identity(stranger.certificate, stranger.key),
+                Tls::authorities(Authority::ours().certificate())
+                    .identity(stranger.certificate, stranger.key),
             ),
         ),
         ("no TLS here", builder()),
