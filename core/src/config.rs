@@ -25,7 +25,7 @@ pub struct Config {
     pub route_refresh: Duration,
     /// How often brokers hear of this client's groups; they forget it after 120 s. Default 30 s.
     pub heartbeat: Duration,
-    /// How long `close` waits for what is in flight. Default 10 s.
+    /// How long closing, the client or a consumer, waits for what is in flight and for the last commits. Default 10 s.
     pub close_deadline: Duration,
 }
 

@@ -23,7 +23,7 @@ use crate::cx::Cx;
 use crate::error::{CallError, SeekError};
 use crate::event::Output;
 use crate::handles::CallId;
-use crate::ids::{ConsumerId, Queue, QueueId, TopicId};
+use crate::ids::{ConsumerId, Queue, QueueId, Ticket, TopicId};
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
 
@@ -364,7 +364,14 @@ impl Consumer {
         }
     }
 
-    /// Stops reading. What is settled is committed if that is automatic; true once nothing is left to do.
+    /// As `close`, with everything taken dealt with; ends in `Outcome::Committed`.
+    pub(crate) fn finish(&mut self, cx: &mut Cx, ticket: Ticket) {
+        self.commits.finish(cx);
+        self.commit(cx, ticket);
+        self.close(cx);
+    }
+
+    /// Stops reading. What is settled is committed if that is automatic; it is gone once nothing is left to do.
     pub(crate) fn close(&mut self, cx: &mut Cx) {
         if self.closing {
             return;
@@ -379,10 +386,10 @@ impl Consumer {
             assigned.cached = 0;
         }
         cx.timers.disarm(&mut self.poll_timer);
+        self.commits.finish(cx);
         if self.config.auto_commit {
             self.commit_settled(cx);
         }
-        self.commits.stop(cx);
         self.tell(cx);
     }
 

@@ -31,7 +31,8 @@ pub enum Output {
     Dial(ConnId, Address),
     /// Close a connection, dialling or open; answer with `Lost`, which changes nothing any more.
     Hangup(ConnId),
-    /// Something waits to be written: [`Client::take`](crate::Client::take) it, until nothing is left. Said once until then.
+    /// Something waits to be written: [`Client::take`](crate::Client::take) it, until nothing is left. Said once until
+    /// then.
     Ready(ConnId),
     /// A command has ended.
     Done(Ticket, Outcome),
@@ -74,19 +75,25 @@ pub struct Report {
     pub groups_left: usize,
     /// Farewells that brokers did not confirm: they forget us when the connection closes.
     pub groups_not_left: usize,
+    /// Queues whose last commit no broker confirmed: what was read of them may be read again.
+    pub commits_failed: usize,
     /// Whether the deadline came before everything had ended by itself.
     pub cut_short: bool,
 }
 
 impl core::fmt::Display for Report {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { sends_stored, sends_failed, groups_left, groups_not_left, cut_short } = self;
+        let Self { sends_stored, sends_failed, groups_left, groups_not_left, commits_failed, cut_short } =
+            self;
         write!(
             f,
             "closed: {sends_stored} sends stored, {sends_failed} failed, {groups_left} farewells confirmed"
         )?;
         if *groups_not_left > 0 {
             write!(f, ", {groups_not_left} not")?;
+        }
+        if *commits_failed > 0 {
+            write!(f, ", {commits_failed} queues not committed")?;
         }
         if *cut_short { f.write_str(", cut short by the deadline") } else { Ok(()) }
     }

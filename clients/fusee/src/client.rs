@@ -84,8 +84,8 @@ impl Client {
     }
 
     /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, what
-    /// it carried, how often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they come, see
-    /// [`ClientBuilder::watch`].
+    /// it carried, how often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they
+    /// come, see [`ClientBuilder::watch`].
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         let Ok((now, seen)) = self.handle.connections() else { return Vec::new() };
@@ -93,9 +93,10 @@ impl Client {
     }
 
     /// Closes the client: refuses new work, waits up to 10 s for the sends under way, commits what consumers with
-    /// automatic commits have read, leaves all groups and hangs up.
+    /// automatic commits have read (again, if a connection breaks meanwhile), leaves all groups and hangs up. The
+    /// [`Report`] says what of that could not be done.
     ///
-    /// Starts on the call. Dropping the `Pending` loses the [`Report`]; if it was the last that held the client, what is
+    /// Starts on the call. Dropping the `Pending` loses the report; if it was the last that held the client, what is
     /// still under way ends at once. Closing again, or on another clone, waits for the same end.
     ///
     /// # Errors

@@ -37,7 +37,9 @@ pub use polling::Polling;
 /// the next poll begins, so that with automatic commits every message is read at least once, even after a crash,
 /// as long as it is processed before polling again.
 ///
-/// Dropping it stops its pulls and leaves the group, without a last commit; [`close`](LitePull::close) commits.
+/// [`close`](LitePull::close) commits what was given out and tells how that ended. Dropping it stops its pulls and
+/// leaves the group as well, but commits only what was given out before the latest poll, if commits are automatic, and
+/// nobody hears of it.
 ///
 /// ```no_run
 /// # async fn example(client: fusee::Client) -> fusee::Result<()> {
@@ -164,20 +166,20 @@ impl LitePull {
         Pending::running(committing, committed)
     }
 
-    /// Stops pulling, commits what was given out if commits are automatic, and leaves the group.
+    /// Stops pulling, commits what was given out if commits are automatic, and leaves the group. A commit that fails is
+    /// made again, on a new connection if its own broke, until the close deadline (10 s) has passed.
     ///
-    /// Starts on the call; dropping the `Pending` leaves at once.
+    /// Starts on the call; dropping the `Pending` only loses the outcome, unless it was the last that held the client.
     ///
     /// # Errors
-    /// [`CommitError`] as [`commit`](LitePull::commit); the group is left in any case.
-    pub fn close(mut self) -> Pending<(), CommitError> {
+    /// [`CommitError`] with the queues that no broker confirmed, each with its last cause: what was read of them may be
+    /// read again. The group is left in any case.
+    pub fn close(self) -> Pending<(), CommitError> {
         if !self.auto_commit {
             return Pending::ready(Ok(()));
         }
-        let queues = self.assignment();
-        self.pause(&queues);
         let committing =
-            self.handle.operate(|client, now, ticket| client.consumer(self.id).commit(now, ticket));
+            self.handle.operate(|client, now, ticket| client.consumer(self.id).finish(now, ticket));
         Pending::steps(Closing { pull: self, committing })
     }
 
@@ -217,7 +219,7 @@ fn committed(end: Result<Outcome, Dead>) -> Result<(), CommitError> {
     }
 }
 
-/// Commits, and leaves the group when it is dropped.
+/// The last commits, and what they need until they have ended.
 struct Closing {
     pull: LitePull,
     committing: Operation,

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::client::Client;
+use crate::config::StartFrom;
 use crate::error::{CallError, LostWhy, RawError};
 use crate::event::{Outcome, Output};
 use crate::ids::{ConnId, Group, PeerId};
@@ -20,8 +21,6 @@ use crate::wire::{
     Answer, ConsumerEntry, Frame, GetRoute, Heartbeat, Kind, Request, ResponseCode, Rpc, SubscriptionEntry,
     Text, Unregister, UpdateOffset,
 };
-
-use crate::config::StartFrom;
 
 impl Client {
     /// A frame came on a connection.
@@ -152,8 +151,13 @@ impl Client {
                 }
             }
             Purpose::Commit(consumer, queue, _) => {
+                let timed_out = matches!(error, CallError::TimedOut { .. });
                 if let Some(consumer) = self.consumers.get_mut(&consumer) {
                     consumer.handle_committed(cx, queue, Err(error));
+                    // The last commit is made again, and no heartbeat may come that finds out whether that helps.
+                    if timed_out && consumer.is_closing() {
+                        self.give_up_if_silent(peer);
+                    }
                 }
             }
             Purpose::Raw(ticket) => {

@@ -51,6 +51,13 @@ impl Closing {
         self.farewells += farewells;
     }
 
+    /// What a consumer that goes leaves uncommitted belongs into the report.
+    fn count_uncommitted(&mut self, consumer: &super::Consumer) {
+        if self.has_begun() {
+            self.report.commits_failed += consumer.uncommitted();
+        }
+    }
+
     /// One of them ended.
     pub(super) fn told(&mut self, confirmed: bool) {
         self.farewells = self.farewells.saturating_sub(1);
@@ -76,7 +83,9 @@ impl Client {
             self.closing.deadline = self.cx.now + self.cx.config.close_deadline;
             self.cx.timers.rearm(&mut self.closing.timer, self.closing.deadline, Alarm::Close);
             self.producers.close(&mut self.cx);
-            self.each_consumer(super::Consumer::close);
+            for consumer in self.consumers.values_mut() {
+                consumer.close(&mut self.cx);
+            }
         }
         self.settle();
     }
@@ -90,19 +99,15 @@ impl Client {
         }
     }
 
-    fn each_consumer(&mut self, act: impl Fn(&mut super::Consumer, &mut crate::cx::Cx)) {
-        for consumer in self.consumers.values_mut() {
-            act(consumer, &mut self.cx);
-        }
-    }
-
     /// Consumers that were closed and have nothing left to commit leave their group and go.
     pub(super) fn retire_consumers(&mut self) {
         let ready = |consumer: &super::Consumer| consumer.is_closing() && consumer.is_committed();
         let done: Vec<ConsumerId> =
             self.consumers.iter().filter(|(_, consumer)| ready(consumer)).map(|(id, _)| *id).collect();
         for id in done {
-            let Some(consumer) = self.consumers.remove(&id) else { continue };
+            let Some(mut consumer) = self.consumers.remove(&id) else { continue };
+            self.closing.count_uncommitted(&consumer);
+            consumer.abandon(&mut self.cx); // no alarm of its outlives it
             let group = &consumer.config.group;
             // Brokers know one member per client: a successor in the group would be forgotten with it.
             let succeeded = self.consumers.values().any(|c| c.config.group == *group && !c.is_closing());
@@ -146,8 +151,10 @@ impl Client {
         self.producers.close(&mut self.cx);
         self.producers.abandon(&mut self.cx);
         self.router.close(&mut self.cx);
-        self.each_consumer(super::Consumer::abandon);
-        self.consumers.clear();
+        for mut consumer in core::mem::take(&mut self.consumers).into_values() {
+            self.closing.count_uncommitted(&consumer);
+            consumer.abandon(&mut self.cx);
+        }
         self.cx.timers.disarm(&mut self.heartbeat);
         self.cx.timers.disarm(&mut self.closing.timer);
         let peers: Vec<PeerId> = self.cx.peers.ids().collect();

@@ -166,15 +166,26 @@ impl ConsumerMut<'_> {
 
     /// Commits everything that was taken; ends in [`Outcome::Committed`].
     pub fn commit(self, now: Instant, ticket: Ticket) {
+        self.committing(now, ticket, Consumer::commit);
+    }
+
+    fn committing(self, now: Instant, ticket: Ticket, act: impl FnOnce(&mut Consumer, &mut Cx, Ticket)) {
         let closed = Outcome::Committed(Err(CommitError { failed: Vec::new() }));
         let out = Output::Done(ticket, closed);
         match self.client.consumers.contains_key(&self.id) {
-            true => drop(self.with(now, |consumer, cx| consumer.commit(cx, ticket))),
+            true => drop(self.with(now, |consumer, cx| act(consumer, cx, ticket))),
             false => self.client.cx.out.push_back(out),
         }
     }
 
-    /// Stops reading, commits what is settled if that is automatic, and leaves the group.
+    /// Stops reading, commits everything that was taken, and leaves the group. Ends in [`Outcome::Committed`] within
+    /// [`Config::close_deadline`](crate::Config::close_deadline): until then a commit that fails is made again.
+    pub fn finish(self, now: Instant, ticket: Ticket) {
+        self.committing(now, ticket, Consumer::finish);
+    }
+
+    /// Stops reading, commits what is settled if that is automatic, and leaves the group. A commit that fails is made
+    /// again until [`Config::close_deadline`](crate::Config::close_deadline) has passed.
     pub fn close(self, now: Instant) {
         self.with(now, Consumer::close);
     }

@@ -1,7 +1,9 @@
 //! Committing positions.
 //!
 //! Laws: only known positions are committed; per queue one commit is under way at a time, since brokers may execute
-//! two in any order; a commit that failed is kept and made again; every ticket hears once.
+//! two in any order; a commit that failed is kept and made again; every ticket hears once. Once the consumer closes
+//! there is no later commit to make up for a failed one: it is made again until the close deadline, and a ticket that
+//! waits for it hears how that ended.
 //!
 //! Source: Java `RemoteBrokerOffsetStore`; there a commit is one-way, so that nobody learns of its loss.
 
@@ -10,13 +12,14 @@ use alloc::vec::Vec;
 
 use crate::config::PullConfig;
 use crate::cx::Cx;
-use crate::error::{CallError, CommitError};
+use crate::error::{CallError, CommitError, Retry};
 use crate::event::{Outcome, Output};
 use crate::handles::CallId;
 use crate::ids::{ConsumerId, Queue, QueueId, Ticket};
 use crate::limits::client as limits;
 use crate::link::Purpose;
 use crate::note::Note;
+use crate::time::Instant;
 use crate::timers::{Alarm, Timer};
 use crate::wire::UpdateOffset;
 
@@ -30,6 +33,8 @@ struct Position {
     wanted: Option<i64>,
     /// One that was never answered may still be executed, after a newer one: so many more are made, whatever they say.
     again: u8,
+    /// The last one of a consumer that closes failed, and is not made again.
+    given_up: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +49,10 @@ struct Waiter {
 pub(super) struct Commits {
     positions: BTreeMap<QueueId, Position>,
     waiters: Vec<Waiter>,
+    /// The next automatic commit; once the consumer closes, the next attempt at those that failed.
     timer: Option<Timer>,
+    /// The consumer closes: until then a commit that failed is made again.
+    until: Option<Instant>,
 }
 
 impl Commits {
@@ -55,8 +63,12 @@ impl Commits {
         }
     }
 
-    pub(super) fn stop(&mut self, cx: &mut Cx) {
-        cx.timers.disarm(&mut self.timer);
+    /// From now on every commit is the last of its queue.
+    pub(super) fn finish(&mut self, cx: &mut Cx) {
+        if self.until.is_none() {
+            cx.timers.disarm(&mut self.timer);
+            self.until = Some(cx.now + cx.config.close_deadline);
+        }
     }
 
     /// The group has this offset.
@@ -80,6 +92,7 @@ impl Commits {
     }
 
     pub(super) fn abandon(&mut self, cx: &mut Cx) {
+        cx.timers.disarm(&mut self.timer);
         for position in self.positions.values_mut() {
             position.wanted = None;
             if let Some((call, _)) = position.under_way.take() {
@@ -94,16 +107,18 @@ impl Commits {
     }
 
     pub(super) fn check(&self, cx: &Cx) {
+        let paused = self.until.is_some() && self.timer.is_some();
         for position in self.positions.values() {
             match position.under_way {
                 Some((call, _)) => assert!(cx.peers.has_call(call), "L7: a commit under way ends"),
-                None => assert!(position.wanted.is_none(), "L7: a wanted commit is made"),
+                None => assert!(position.wanted.is_none() || paused, "L7: a wanted commit is made"),
             }
         }
         for waiter in &self.waiters {
             for id in &waiter.left {
                 let position = self.positions.get(id).copied().unwrap_or_default();
-                assert!(position.under_way.is_some(), "S4: whoever waits for a commit hears of it");
+                let comes = position.under_way.is_some() || position.wanted.is_some();
+                assert!(comes, "S4: whoever waits for a commit hears of it");
             }
         }
     }
@@ -142,8 +157,27 @@ impl Consumer {
     /// It is time for that.
     pub(crate) fn commit_alarm(&mut self, cx: &mut Cx) {
         self.commits.timer = None;
+        if self.commits.until.is_some() {
+            return self.commit_again(cx);
+        }
         self.commit_settled(cx);
         self.commits.start(cx, &self.config, self.id);
+    }
+
+    /// The pause after a last commit that failed is over.
+    fn commit_again(&mut self, cx: &mut Cx) {
+        let paused = |(id, position): (&QueueId, &Position)| Some((*id, position.wanted?));
+        let failed: Vec<(QueueId, i64)> = self
+            .commits
+            .positions
+            .iter()
+            .filter(|(_, position)| position.under_way.is_none())
+            .filter_map(paused)
+            .collect();
+        for (id, offset) in failed {
+            self.send_commit(cx, id, offset);
+        }
+        self.answer_waiters(cx);
     }
 
     /// Nothing is left to be committed.
@@ -151,12 +185,21 @@ impl Consumer {
         self.commits.is_idle()
     }
 
+    /// Queues whose last commit no broker confirmed.
+    pub(crate) fn uncommitted(&self) -> usize {
+        let lost = |p: &&Position| p.given_up || p.under_way.is_some() || p.wanted.is_some();
+        self.commits.positions.values().filter(lost).count()
+    }
+
     /// Sees to it that this position is or will be the committed one.
     pub(super) fn want_commit(&mut self, cx: &mut Cx, id: QueueId, offset: i64) {
         let position = self.commits.positions.entry(id).or_default();
         match position.under_way {
             Some((_, going)) => position.wanted = (going != offset).then_some(offset),
-            None if position.committed == Some(offset) && position.again == 0 => self.commits.done(id),
+            None if position.committed == Some(offset) && position.again == 0 => {
+                position.wanted = None;
+                self.commits.done(id);
+            }
             None => self.send_commit(cx, id, offset),
         }
     }
@@ -166,6 +209,7 @@ impl Consumer {
         else {
             // Only queues that were read are committed, so their broker was known; it has vanished since.
             let broker = cx.directory.broker_name(id.broker).clone();
+            self.commits.positions.entry(id).or_default().wanted = Some(offset);
             return self.commit_ended(cx, id, Err(CallError::UnknownBroker(broker)));
         };
         let request = UpdateOffset {
@@ -176,8 +220,11 @@ impl Consumer {
             offset,
         };
         let purpose = Purpose::Commit(self.id, id, offset);
-        let call = cx.call(peer, purpose, request.into(), Some(cx.now + limits::CALL_DEADLINE), false);
-        self.commits.positions.entry(id).or_default().under_way = Some((call, offset));
+        let deadline = cx.now + limits::CALL_DEADLINE;
+        let deadline = self.commits.until.map_or(deadline, |until| until.min(deadline));
+        let call = cx.call(peer, purpose, request.into(), Some(deadline), false);
+        let position = self.commits.positions.entry(id).or_default();
+        (position.under_way, position.wanted) = (Some((call, offset)), None);
     }
 
     /// A commit ended.
@@ -205,6 +252,17 @@ impl Consumer {
                 }
                 let queue = cx.directory.named(id);
                 cx.out.push_back(Output::Note(Note::Commit(queue.clone(), error.clone())));
+                if let Some(until) = self.commits.until {
+                    if may_help(&error, cx.now, until) {
+                        position.wanted = newer.or(ended.map(|(_, offset)| offset));
+                        if self.commits.timer.is_none() {
+                            let at = cx.now + limits::SEND_PAUSE; // on top of the connection's own back-off
+                            cx.timers.rearm(&mut self.commits.timer, at, Alarm::Commit(self.id));
+                        }
+                        return;
+                    }
+                    position.given_up = true;
+                }
                 for waiter in &mut self.commits.waiters {
                     if waiter.left.contains(&id) {
                         waiter.left.retain(|left| *left != id);
@@ -225,5 +283,14 @@ impl Consumer {
             cx.out.push_back(Output::Done(waiter.ticket, Outcome::Committed(result)));
             false
         });
+    }
+}
+
+/// Whether the same commit may succeed before it is too late.
+fn may_help(error: &CallError, now: Instant, until: Instant) -> bool {
+    match error.retry() {
+        Retry::Never => false,
+        Retry::Now => now < until,
+        Retry::After(pause) => now + pause < until,
     }
 }

@@ -12,8 +12,8 @@ use crate::event::Output;
 use crate::ids::{Address, ClientId, ConnId, ConsumerId, Group, ProducerId, Queue, Ticket, Topic};
 use crate::wire::{Fields, Frame, Header, Kind, Language, Request, Text};
 use crate::{
-    Choice, Client, Config, Input, Instant, Lost, Note, Outcome, Outgoing, Prepared, PullConfig, StartFrom,
-    UnixMillis, What,
+    Choice, Client, Config, Input, Instant, Lost, Note, Outcome, Outgoing, Prepared, PullConfig, Report,
+    StartFrom, UnixMillis, What,
 };
 
 pub(super) struct Bench {
@@ -252,6 +252,22 @@ impl Bench {
         self.client.producer(producer).send(self.now, message(10), to, ticket).expect("admitted");
         self.drain();
         ticket
+    }
+
+    /// Closes the client.
+    pub(super) fn close(&mut self) -> Ticket {
+        let ticket = self.ticket();
+        self.client.close(self.now, ticket);
+        self.drain();
+        ticket
+    }
+
+    /// How closing ended, if it has.
+    pub(super) fn closed(&self, ticket: Ticket) -> Option<Report> {
+        match self.done.get(&ticket)? {
+            Outcome::Closed(report) => Some(*report),
+            other => panic!("{ticket:?} did not end as a close: {other:?}"),
+        }
     }
 
     pub(super) fn pull(&mut self, from: StartFrom, auto_commit: bool, queues: &[Queue]) -> ConsumerId {

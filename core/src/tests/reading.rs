@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ids::{ConnId, ConsumerId};
+use crate::ids::{ConnId, ConsumerId, Ticket};
 use crate::wire::Request;
 use crate::{Outcome, Position, Pulled, StartFrom};
 
@@ -24,6 +24,16 @@ pub(super) fn reading(from: StartFrom, auto: bool, queues: &[i32]) -> (Bench, Co
     if let Some((conn, opaque, Request::Route(_))) = bench.request_of(|r| matches!(r, Request::Route(_))) {
         bench.reply(conn, opaque, 0, &[], &super::bench::route(&["a"], 6));
     }
+    (bench, id)
+}
+
+/// A bench whose consumer, which commits automatically, has dealt with the ten messages of queue 0.
+pub(super) fn dealt_with() -> (Bench, ConsumerId) {
+    let (mut bench, id) = reading(StartFrom::First, true, &[0]);
+    bench.stored_offset(Some(0));
+    bench.read_to(id, 10, 10);
+    assert!(bench.take_chunk(id).is_none(), "asking again says that the last was dealt with");
+    while bench.request().is_some() {}
     (bench, id)
 }
 
@@ -75,6 +85,28 @@ impl Bench {
             ("suggestWhichBrokerId", "0"),
         ];
         self.reply_of(401, conn, opaque, code, &fields, Bytes::from(alloc::vec![0; bytes]));
+    }
+
+    /// The next pull is answered up to `end`, of `max` in the queue, and the reply taken.
+    pub(super) fn read_to(&mut self, id: ConsumerId, end: i64, max: i64) {
+        let (conn, opaque, ..) = self.next_pull();
+        self.pulled(conn, opaque, 0, end, max, 50);
+        self.take_chunk(id).expect("cached");
+    }
+
+    /// The next commit, and of which offset.
+    pub(super) fn next_commit(&mut self) -> Option<(ConnId, i32, i64)> {
+        let (conn, opaque, request) = self.request_of(|r| matches!(r, Request::UpdateOffset(_)))?;
+        let Request::UpdateOffset(update) = request else { unreachable!("filtered") };
+        Some((conn, opaque, update.offset))
+    }
+
+    /// Commits by hand.
+    pub(super) fn commit(&mut self, id: ConsumerId) -> Ticket {
+        let ticket = self.ticket();
+        self.client.consumer(id).commit(self.now, ticket);
+        self.drain();
+        ticket
     }
 
     pub(super) fn take_chunk(&mut self, id: ConsumerId) -> Option<Pulled> {
