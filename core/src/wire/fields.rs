@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
+use core::ops::Range;
 
 use super::decimal::Decimal;
 use super::rpc::{Malformed, RpcError};
@@ -110,9 +111,8 @@ impl Fields {
     #[must_use]
     pub fn text(&self, key: &str) -> Option<Text> {
         let span = self.entry(key)?.value;
-        let value = self.slice(span)?;
-        let buffer = if span.at & SIDE == 0 { &self.header } else { &self.side };
-        Text::from_utf8(if value.is_empty() { Bytes::new() } else { buffer.slice_ref(value) }).ok()
+        let (buffer, range) = self.place(span)?;
+        Text::from_utf8(if range.is_empty() { Bytes::new() } else { buffer.slice(range) }).ok()
     }
 
     /// The value of a key that the reply makes no sense without.
@@ -185,9 +185,17 @@ impl Fields {
     }
 
     fn slice(&self, span: Span) -> Option<&[u8]> {
+        let (buffer, range) = self.place(span)?;
+        buffer.get(range)
+    }
+
+    /// Which buffer a span is of, and where in it; `None` if it ends beyond.
+    #[inline]
+    fn place(&self, span: Span) -> Option<(&Bytes, Range<usize>)> {
         let buffer = if span.at & SIDE == 0 { &self.header } else { &self.side };
         let at = usize::try_from(span.at & !SIDE).ok()?;
-        buffer.get(at..)?.get(..usize::try_from(span.len).ok()?)
+        let end = at.checked_add(span.len())?;
+        (end <= buffer.len()).then_some((buffer, at..end))
     }
 }
 

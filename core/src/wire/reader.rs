@@ -62,7 +62,12 @@ impl<'a> Reader<'a> {
     /// The next `count` bytes as a slice that shares; shares nothing when it is empty.
     #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Option<Bytes> {
+        let start = self.at();
         let head = self.slice(count)?;
-        Some(if head.is_empty() { Bytes::new() } else { self.whole.slice_ref(head) })
+        Some(if head.is_empty() {
+            Bytes::new()
+        } else {
+            self.whole.slice(start..start.saturating_add(count))
+        })
     }
 }
