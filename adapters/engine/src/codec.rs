@@ -6,10 +6,12 @@
 
 mod checksum;
 mod compression;
+mod inflated;
 mod lz4;
 mod signature;
 mod zstd;
 
 pub use checksum::{body_crc, crc_holds};
-pub use compression::{Algorithm, Codecs, Compressed, InflateError};
+pub use compression::{Algorithm, Codecs, Compressed};
+pub use inflated::InflateError;
 pub use signature::{sign, signature};

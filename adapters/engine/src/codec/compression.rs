@@ -1,9 +1,7 @@
 //! Compression of bodies: all three formats to read, each bounded while it inflates; zlib to write, and LZ4 and
 //! Zstandard behind the features of their names.
 //!
-//! Laws: inflating never yields more than the bound and holds one window beside what it yields: what is large is
-//! measured before room is made for it, so a bomb costs a window and nothing else. State that is expensive to build is
-//! kept and used again.
+//! Law: state that is expensive to build is kept and used again.
 //!
 //! Sources: Java `CompressorFactory`, `ZlibCompressor`, `Lz4Compressor`, `ZstdCompressor`; wire.md §9.
 
@@ -12,21 +10,8 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use fusee_core::wire::message::Compression;
 use ruzstd::decoding::FrameDecoder;
 
+use super::inflated::{InflateError, Output, measured};
 use super::{lz4, zstd};
-
-/// A compressed body cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InflateError {
-    /// It is cut, damaged, or something else.
-    #[error("the body is no {0}, or is damaged")]
-    Damaged(&'static str),
-    /// It holds more than allowed.
-    #[error("the body inflates to more than {limit} bytes")]
-    TooLarge {
-        /// The bound.
-        limit: usize,
-    },
-}
 
 /// How much of a zlib body is inflated at a time.
 const PIECE: usize = 32 * 1024;
@@ -50,54 +35,6 @@ impl core::fmt::Debug for Codecs {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Codecs").finish_non_exhaustive()
     }
-}
-
-/// What a body that inflates to more than this is measured for, before room is made for it: growing a large buffer holds
-/// it twice, and a bomb is found out while it is counted.
-const AT_ONCE: usize = 256 * 1024;
-
-/// Where inflated bytes go: they are counted, and kept as long as there are no more than `keep`.
-pub(super) struct Output {
-    kept: Vec<u8>,
-    counted: usize,
-    keep: usize,
-    limit: usize,
-}
-
-impl Output {
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), InflateError> {
-        self.counted = self.counted.saturating_add(bytes.len());
-        if self.counted > self.limit {
-            return Err(InflateError::TooLarge { limit: self.limit });
-        }
-        if self.counted <= self.keep {
-            self.kept.extend_from_slice(bytes);
-        } else {
-            self.kept = Vec::new();
-        }
-        Ok(())
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.counted == 0
-    }
-}
-
-/// Inflates what is small at once; what is large is counted, and inflated again into room of its size.
-fn measured(
-    body: &[u8],
-    limit: usize,
-    mut inflate: impl FnMut(&mut Output) -> Result<(), InflateError>,
-) -> Result<Vec<u8>, InflateError> {
-    let room = body.len().saturating_mul(4).min(AT_ONCE).min(limit);
-    let mut out = Output { kept: Vec::with_capacity(room), counted: 0, keep: AT_ONCE, limit };
-    inflate(&mut out)?;
-    if out.counted > AT_ONCE {
-        let counted = out.counted;
-        out = Output { kept: Vec::with_capacity(counted), counted: 0, keep: counted, limit };
-        inflate(&mut out)?;
-    }
-    Ok(out.kept)
 }
 
 impl Codecs {
@@ -176,7 +113,7 @@ impl Codecs {
     /// Reads frame after frame; what follows the last is ignored, as Java does.
     fn inflate_zstd(&mut self, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
         let decoder = self.zstd.get_or_insert_with(FrameDecoder::new);
-        let result = zstd::inflate(decoder, body, out.limit, out);
+        let result = zstd::inflate(decoder, body, out);
         if result.is_err() {
             // What a damaged body made it hold is not kept.
             self.zstd = None;

@@ -10,7 +10,7 @@ use core::hash::Hasher as _;
 use lz4_flex::block::{decompress_into, decompress_into_with_dict};
 use twox_hash::XxHash32;
 
-use super::InflateError;
+use super::inflated::InflateError;
 
 const MAGIC: u32 = 0x184D_2204;
 /// What a linked block may refer back to.

@@ -9,20 +9,15 @@ use std::io::{self, Write};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::InflateError;
-use super::compression::Output;
+use super::inflated::{InflateError, Output};
 
 /// What RFC 8878 asks every decoder to take.
 const WINDOW: usize = 8 * 1024 * 1024;
 
 const DAMAGED: InflateError = InflateError::Damaged("Zstandard frame");
 
-pub(super) fn inflate(
-    decoder: &mut FrameDecoder,
-    body: &[u8],
-    limit: usize,
-    out: &mut Output,
-) -> Result<(), InflateError> {
+pub(super) fn inflate(decoder: &mut FrameDecoder, body: &[u8], out: &mut Output) -> Result<(), InflateError> {
+    let limit = out.limit();
     decoder.set_max_window_size(u64::try_from(limit.max(WINDOW)).unwrap_or(u64::MAX));
     let mut rest = body;
     while !rest.is_empty() {
