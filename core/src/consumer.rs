@@ -13,7 +13,7 @@
 mod offsets;
 mod pull;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use crate::cx::Cx;
 use crate::error::{CallError, SeekError};
 use crate::event::Output;
 use crate::handles::CallId;
-use crate::ids::{ConsumerId, Queue, QueueId, Ticket, TopicId};
+use crate::ids::{BrokerId, ConsumerId, Queue, QueueId, Ticket, TopicId};
 use crate::time::{Instant, UnixMillis};
 use crate::timers::{Alarm, Timer};
 
@@ -140,6 +140,8 @@ pub(crate) struct Consumer {
     version: UnixMillis,
     last_taken: Option<QueueId>,
     commits: Commits,
+    /// Old brokers that do not give their table of offsets.
+    mute: BTreeSet<BrokerId>,
     poll_timer: Option<Timer>,
     closing: bool,
 }
@@ -157,6 +159,7 @@ impl Consumer {
             version: cx.unix(),
             last_taken: None,
             commits: Commits::default(),
+            mute: BTreeSet::new(),
             poll_timer: None,
             closing: false,
         };

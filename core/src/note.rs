@@ -40,6 +40,10 @@ pub enum Note {
         /// The offset read next.
         to: i64,
     },
+    /// A broker before 5.0 says that the group's offset is 0, which it also says when the group has none, and cannot tell
+    /// which: its whole table of offsets cannot be had, or is larger than a frame may be. The queue is read from 0, and
+    /// every other one of this broker for which it says 0.
+    Doubted(Queue, CallError),
     /// Positions could not be committed; they are kept and tried again.
     Commit(Queue, CallError),
     /// A peer sent a request or a reply that nobody waits for, or that this client does not know.
@@ -74,6 +78,9 @@ impl fmt::Display for Note {
             Self::Pull(queue, error) => write!(f, "reading {queue} failed: {error}"),
             Self::OffsetMoved { queue, from, to } => {
                 write!(f, "offset {from} is not in {queue}, reading on at {to}")
+            }
+            Self::Doubted(queue, error) => {
+                write!(f, "{queue} is read from 0, whether or not the group has an offset: {error}")
             }
             Self::Commit(queue, error) => write!(f, "committing {queue} failed: {error}"),
             Self::Unexpected(peer, what) => write!(f, "{peer} sent {what:?}"),

@@ -12,7 +12,7 @@
 
 use crate::config::{Position, StartFrom};
 use crate::cx::Cx;
-use crate::error::CallError;
+use crate::error::{CallError, LostWhy};
 use crate::event::Output;
 use crate::ids::{PeerId, QueueId, TopicId};
 use crate::limits::client as limits;
@@ -22,8 +22,8 @@ use crate::time::UnixMillis;
 use crate::timers::Alarm;
 use crate::wire::rpc::pull::flags;
 use crate::wire::{
-    Frame, MaxOffset, MinOffset, PullMessage, PullReply, PullStatus, QueryOffset, Request, ResponseCode, Rpc,
-    SearchOffset, StoredOffsets, Text,
+    Frame, FrameError, MaxOffset, MinOffset, PullMessage, PullReply, PullStatus, QueryOffset, Request,
+    ResponseCode, Rpc, SearchOffset, StoredOffsets, Text,
 };
 
 /// MQVersion V5_0_0.
@@ -125,14 +125,15 @@ impl Consumer {
                 let zero = goal == Goal::Stored && offset == Some(0) && version < FIRST_OF_LINE_5;
                 (Ok(offset), zero && self.config.from != StartFrom::First)
             }
-            // Not everybody may ask for the whole table, and it may be too large to be read. Then the 0 is believed:
-            // reading again is better than skipping.
-            Err(CallError::Refused { .. } | CallError::Malformed { .. }) if goal == Goal::Doubted => {
+            // The 0 is believed then: reading again is better than skipping.
+            Err(error) if goal == Goal::Doubted && tells_nothing(&error) => {
+                cx.out.push_back(Output::Note(Note::Doubted(cx.directory.named(id), error)));
+                self.mute.insert(id.broker);
                 (Ok(Some(0)), false)
             }
             Err(error) => (Err(error), false),
         };
-        if doubt {
+        if doubt && !self.mute.contains(&id.broker) {
             assigned.goal = Goal::Doubted;
             return self.advance(cx, id);
         }
@@ -353,6 +354,16 @@ impl Consumer {
             assigned.trouble = Some(error);
             self.tell(cx);
         }
+    }
+}
+
+/// Whether a broker will never give its whole table of offsets: not everybody may ask for it, and it may be too large to
+/// be read. Larger than a frame, it takes the connection along, so it must not be asked for again.
+fn tells_nothing(error: &CallError) -> bool {
+    match error {
+        CallError::Refused { .. } | CallError::Malformed { .. } => true,
+        CallError::Lost { why, .. } => matches!(why, LostWhy::Protocol(FrameError::TooLarge { .. })),
+        CallError::TimedOut { .. } | CallError::UnknownBroker(_) | CallError::Closed => false,
     }
 }
 

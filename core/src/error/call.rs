@@ -32,7 +32,7 @@ pub enum LostWhy {
     #[error("connection closed by the peer")]
     Eof,
     /// The peer sent bytes that are no frame of this protocol.
-    #[error("the peer does not speak this protocol: {0}")]
+    #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] FrameError),
     /// Nothing was heard, not even the answer to a probe.
     #[error("the peer stopped answering")]
@@ -158,6 +158,9 @@ const fn hint_of_loss(why: &LostWhy) -> Option<&'static str> {
         LostWhy::Unresolved(_) => Some("check the host name, or give an IP address"),
         LostWhy::TimedOut => Some(
             "the address cannot be reached from here: brokers in containers or behind NAT must advertise a reachable brokerIP1",
+        ),
+        LostWhy::Protocol(FrameError::TooLarge { .. }) => Some(
+            "something else than RocketMQ listens at this address, it expects TLS, or its answer is larger than RocketMQ's own clients read",
         ),
         LostWhy::Protocol(_) => {
             Some("something else than RocketMQ listens at this address, or it expects TLS")

@@ -264,10 +264,9 @@ impl Bench {
 
     /// How closing ended, if it has.
     pub(super) fn closed(&self, ticket: Ticket) -> Option<Report> {
-        match self.done.get(&ticket)? {
-            Outcome::Closed(report) => Some(*report),
-            other => panic!("{ticket:?} did not end as a close: {other:?}"),
-        }
+        let outcome = self.done.get(&ticket)?;
+        let Outcome::Closed(report) = outcome else { panic!("{ticket:?} is no close: {outcome:?}") };
+        Some(*report)
     }
 
     pub(super) fn pull(&mut self, from: StartFrom, auto_commit: bool, queues: &[Queue]) -> ConsumerId {

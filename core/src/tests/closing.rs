@@ -197,13 +197,10 @@ fn a_consumer_that_finishes_hears_how_its_last_commit_ended() {
             bench.pass(Duration::from_millis(10));
             assert!(bench.now.since(start) <= Duration::from_millis(10_010), "L6");
         }
-        match bench.done.get(&ticket) {
-            Some(Outcome::Committed(Ok(()))) => assert!(confirmed),
-            Some(Outcome::Committed(Err(error))) => {
-                assert!(!confirmed);
-                assert!(matches!(&error.failed[..], [(of, CallError::Lost { .. })] if *of == queue("a", 0)));
-            }
-            other => panic!("{other:?}"),
+        let Some(Outcome::Committed(result)) = bench.done.get(&ticket) else { panic!("{:?}", bench.done) };
+        assert_eq!(result.is_ok(), confirmed, "{result:?}");
+        if let Err(error) = result {
+            assert!(matches!(&error.failed[..], [(of, CallError::Lost { .. })] if *of == queue("a", 0)));
         }
         let again = bench.ticket();
         bench.client.consumer(id).finish(bench.now, again);

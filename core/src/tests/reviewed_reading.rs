@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
-use crate::ids::Group;
-use crate::wire::Request;
-use crate::{Instant, Outcome, PullConfig, StartFrom};
+use crate::error::{CallError, LostWhy};
+use crate::ids::{Address, Group};
+use crate::wire::{FrameError, Request};
+use crate::{Instant, Note, Outcome, PullConfig, StartFrom};
 
 use super::bench::{Bench, queue};
 use super::reading::reading;
@@ -214,4 +215,28 @@ fn a_heartbeat_does_not_wait_behind_sends_that_wait() {
     let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("the second send");
     bench.store(conn, opaque, 1);
     assert!(bench.sent(second).is_ok());
+}
+
+#[test]
+fn a_table_of_offsets_larger_than_a_frame_breaks_one_connection_and_reading_goes_on() {
+    let (mut bench, id) = reading(StartFrom::Last, false, &[0, 1]);
+    bench.stored_offset(Some(0));
+    let (conn, ..) =
+        bench.request_of(|r| matches!(r, Request::StoredOffsets(_))).expect("a query for the table");
+    let why = LostWhy::Protocol(FrameError::TooLarge { bytes: 20_000_000, max: 16 * 1024 * 1024 });
+    bench.taken.clear();
+    bench.lose(conn, why.clone(), 99);
+    bench.pass(Duration::from_secs(2));
+    bench.stored_offset(Some(0)); // of the other queue, which was cut off with it
+    let table = bench.request_of(|r| matches!(r, Request::StoredOffsets(_)));
+    assert!(table.is_none(), "R7: it would break the connection again: {table:?}");
+    for _ in 0..2 {
+        let (conn, opaque, offset, _) = bench.next_pull();
+        assert_eq!(offset, 0, "S18: reading again is better than skipping");
+        bench.pulled(conn, opaque, 19, 0, 0, 0);
+    }
+    assert!(bench.client.consumer(id).reached_end() && bench.client.consumer(id).trouble().is_empty());
+    let error = CallError::Lost { peer: Address::new("a:1").expect("an address"), why };
+    assert!(bench.notes.contains(&Note::Doubted(queue("a", 0), error.clone())), "{:?}", bench.notes);
+    assert!(error.hint().is_some_and(|hint| hint.contains("larger")));
 }

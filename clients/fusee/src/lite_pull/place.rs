@@ -5,6 +5,10 @@ use std::time::SystemTime;
 use crate::id;
 
 /// Where reading begins in a queue for which the group has committed nothing.
+///
+/// Brokers before 5.0 answer 0 for that, as for an offset of 0; which it is, their whole table of offsets tells. Where
+/// that cannot be had (not allowed, or larger than the 16 MiB of a frame) such a queue is read from 0, and a
+/// [`Note::Doubted`](crate::Note::Doubted) says so: reading again is better than skipping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StartFrom {
     /// At the oldest message the broker has.
