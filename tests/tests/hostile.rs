@@ -1,7 +1,7 @@
 //! Hostile input: what it ends in, and what it makes us allocate on the way. The table is printed.
 //!
-//! Law: memory follows what was received, never what is claimed; inflating holds its bound and less than 1 MiB, and what
-//! inflates to more than its bound is found out before room is made for it.
+//! Law: memory follows what was received, never what is claimed; inflating holds its bound and less than 1 MiB, and
+//! what inflates to more than its bound is found out before room is made for it.
 
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one only counts and hands on")]
 

@@ -1,7 +1,7 @@
 //! Whole numbers written out in decimal, in registers: eight digits are the eight bytes of a word, worked out side by
 //! side, so that nothing is stored in pieces that would have to be loaded again at once.
 //!
-//! Law: the digits are those of the standard library.
+//! Law: the digits are those of the standard library, and so those that Java `String#valueOf` makes of a number.
 
 /// A number written out, in words that hold their digits in memory order.
 #[derive(Clone, Copy)]

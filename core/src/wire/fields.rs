@@ -177,7 +177,10 @@ impl Fields {
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().rev().find(|entry| self.slice(entry.key) == Some(key.as_bytes()))
+        let same = |entry: &&Entry| {
+            entry.key.len() == key.len() && self.slice(entry.key) == Some(key.as_bytes())
+        };
+        self.entries.iter().rev().find(same)
     }
 
     fn value(&self, key: &str) -> Option<&[u8]> {

@@ -2,8 +2,8 @@
 //! speaks a dialect.
 //!
 //! Laws: read in any order, with unknown members, numbers as text and values of any type; what is neither standard JSON
-//! nor known from a real server is refused. A header without `code` or `opaque` is refused: zero would read as success of somebody's
-//! request. Unescaped strings stay slices; unescaping goes to one buffer, never longer than the header.
+//! nor known from a real server is refused. A header without `code` or `opaque` is refused: zero would read as success
+//! of somebody's request. Unescaped strings stay slices; unescaping goes to one buffer, never longer than the header.
 //!
 //! Sources: Java `RemotingSerializable` with fastjson 1.x and fastjson2; wire.md §2.2.
 

@@ -5,8 +5,9 @@
 //!
 //! Sources: Java `ClientRemotingProcessor`, `CheckTransactionStateRequestHeader`,
 //! `NotifyConsumerIdsChangedRequestHeader`, `ResetOffsetRequestHeader`, `ResetOffsetBody`, `ResetOffsetBodyForC`,
-//! `GetConsumerStatusRequestHeader`, `GetConsumerRunningInfoRequestHeader`, `ConsumeMessageDirectlyResultRequestHeader`,
-//! `ReplyMessageRequestHeader`, `ConsumerRunningInfo`, `ProcessQueueInfo`; wire.md §3.5, §5.0, §5.3, §5.5, §5.7.
+//! `GetConsumerStatusRequestHeader`, `GetConsumerRunningInfoRequestHeader`,
+//! `ConsumeMessageDirectlyResultRequestHeader`, `ReplyMessageRequestHeader`, `ConsumerRunningInfo`, `ProcessQueueInfo`;
+//! wire.md §3.5, §5.0, §5.3, §5.5, §5.7.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -1,6 +1,8 @@
 //! Big-endian reading from a slice that may end anywhere.
 //!
 //! Law: every step either yields a whole value and moves past it, or yields `None` and moves nowhere.
+//!
+//! Numbers are as Java `ByteBuffer` writes them, big end first and in two's complement.
 
 use bytes::Bytes;
 

@@ -2,7 +2,10 @@
 //! what brokers ask.
 //!
 //! Laws: nothing is encoded twice, and a body is never copied unless the caller asks for one buffer. Encoding either
-//! appends a whole head or nothing.
+//! appends a whole head or nothing. Every code of the protocol's dossier that has a type here is listed once.
+//!
+//! Sources: Java `RemotingCommand#encodeHeader`, `RequestCode`, `NettyRemotingAbstract#processRequestCommand` for what
+//! an answer carries; wire.md §2, §3.1.
 
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
@@ -19,13 +22,18 @@ use super::rpc::admin::{
 };
 use super::rpc::consume::{LockQueues, QueryAssignment, SendBack, SetRequestMode, UnlockQueues};
 use super::rpc::heartbeat::{CheckSubscription, GetMembers, Heartbeat, Unregister};
+use super::rpc::inspect::{
+    AddWritePermission, DeleteKeyValue, GetBrokerStats, GetGroupConfig, GetGroupsOfTopic, GetKeyValue,
+    GetPolling, GetTimeSpans, GetTopicConfig, GetTopicsOfGroup, ListKeyValues, PutKeyValue,
+    WipeWritePermission,
+};
 use super::rpc::offsets::{
     EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset,
 };
 use super::rpc::pop::{AckMessage, BatchAck, ChangeInvisibleTime, Notification, PeekMessage, PopMessage};
 use super::rpc::pull::PullMessage;
 use super::rpc::query::{QueryMessage, ViewMessage};
-use super::rpc::send::{Recall, SendAnswer, SendMessage};
+use super::rpc::send::{Recall, SendAnswer, SendLong, SendMessage};
 use super::rpc::transaction::EndTransaction;
 use super::rpc::{Rpc, RpcError};
 use super::text::Text;
@@ -85,6 +93,17 @@ macro_rules! requests {
                 }
             }
 
+            /// Reads the reply to a request of that code and says only how it went; `None` for a code without a type
+            /// of its own.
+            pub fn check_reply(code: i32, reply: &Frame) -> Option<Result<(), RpcError>> {
+                Some(match code {
+                    SEND_BATCH => SendMessage::reply(reply).map(drop),
+                    LITE_PULL => PullMessage::reply(reply).map(drop),
+                    $(<$type as Rpc>::CODE => <$type as Rpc>::reply(reply).map(drop),)*
+                    _ => return None,
+                })
+            }
+
             /// What travels behind the header.
             #[must_use]
             pub fn body(&self) -> Bytes {
@@ -111,6 +130,8 @@ requests! {
     Route(GetRoute);
     /// Stores a message or a batch.
     Send(SendMessage);
+    /// The same with the long names of fields.
+    SendLong(SendLong);
     /// Stores the answer to a request that a message made.
     SendAnswer(SendAnswer);
     /// Takes back a timed message.
@@ -201,6 +222,32 @@ requests! {
     RunningInfo(AskRunningInfo);
     /// Has a member consume a message.
     Consume(AskConsume);
+    /// Asks for a topic's settings.
+    TopicConfig(GetTopicConfig);
+    /// Asks for a group's settings.
+    GroupConfig(GetGroupConfig);
+    /// Asks who reads a topic.
+    GroupsOfTopic(GetGroupsOfTopic);
+    /// Asks what a group reads.
+    TopicsOfGroup(GetTopicsOfGroup);
+    /// Asks how far in time a group has read.
+    TimeSpans(GetTimeSpans);
+    /// Asks what a broker counted.
+    BrokerStats(GetBrokerStats);
+    /// Asks how many requests wait for messages.
+    Polling(GetPolling);
+    /// Takes the permission to write a broker.
+    WipeWritePermission(WipeWritePermission);
+    /// Gives the permission to write a broker.
+    AddWritePermission(AddWritePermission);
+    /// Puts a value under a key.
+    PutKeyValue(PutKeyValue);
+    /// Asks for the value under a key.
+    GetKeyValue(GetKeyValue);
+    /// Deletes a key and its value.
+    DeleteKeyValue(DeleteKeyValue);
+    /// Asks for the keys of a namespace.
+    ListKeyValues(ListKeyValues);
 }
 
 /// What encoding a head gave.

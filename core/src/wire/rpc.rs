@@ -15,6 +15,7 @@ use super::text::Text;
 pub mod admin;
 pub mod consume;
 pub mod heartbeat;
+pub mod inspect;
 pub mod offsets;
 pub mod pop;
 pub mod pull;

@@ -3,6 +3,8 @@
 //!
 //! Law: what was put comes out in that order, whatever the lengths; dropping a stage without [`Stage::flush`] loses
 //! its last pieces, so encoders end with it.
+//!
+//! Nothing here knows the protocol; what is put follows Java `RocketMQSerializable` and `RemotingSerializable`.
 
 use bytes::BytesMut;
 

@@ -1,6 +1,9 @@
 //! Text that is a slice of what was received.
 //!
 //! Law: the bytes are valid UTF-8 from construction on; nothing can change them.
+//!
+//! Java reads and writes texts of the protocol as UTF-8 (`RemotingSerializable`, `RocketMQSerializable`,
+//! `MessageDecoder`), with U+FFFD for what is none.
 
 use alloc::string::String;
 use bytes::Bytes;

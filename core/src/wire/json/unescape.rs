@@ -1,6 +1,8 @@
 //! Escapes of JSON strings, resolved.
 //!
 //! Law: what comes out is UTF-8 and never longer than what went in.
+//!
+//! Sources: RFC 8259 §7, and `\'` of Java's fastjson; wire.md §2.2.
 
 use alloc::vec::Vec;
 

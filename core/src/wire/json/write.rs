@@ -76,7 +76,8 @@ impl JsonSink<'_, '_> {
         }
     }
 
-    /// What a key of one letter looks like behind another entry, as a word in memory order; the keys of a send are such.
+    /// What a key of one letter looks like behind another entry, as a word in memory order; the keys of a send are
+    /// such.
     #[inline]
     fn letter(&self, key: &str) -> Option<u64> {
         const KEY: u64 = u64::from_le_bytes(*b",\"\0\":\"\0\"");

@@ -164,7 +164,7 @@ struct TopicsBody {
     topic_list: Vec<Text>,
 }
 
-fn topics(frame: &Frame) -> Result<Vec<Text>, RpcError> {
+pub(crate) fn topics(frame: &Frame) -> Result<Vec<Text>, RpcError> {
     success(frame)?;
     Ok(body::parse_admin::<TopicsBody>(&frame.body)?.topic_list)
 }
@@ -183,9 +183,9 @@ rpc! {
 }
 
 #[derive(Deserialize)]
-struct TableBody {
+pub(crate) struct TableBody {
     #[serde(default, deserialize_with = "body::or_default")]
-    table: BTreeMap<String, Option<Text>>,
+    pub(crate) table: BTreeMap<String, Option<Text>>,
 }
 
 rpc! {

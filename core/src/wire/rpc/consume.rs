@@ -141,7 +141,8 @@ impl Rpc for UnlockQueues {
 }
 
 rpc! {
-    /// Gives a message back to be delivered again later, or to the dead letters (36). Sent to the broker that stores it.
+    /// Gives a message back to be delivered again later, or to the dead letters (36). Sent to the broker that stores
+    /// it.
     SendBack = CONSUMER_SEND_MSG_BACK -> (), success; {
         /// Its place in the broker's log.
         offset: i64 = "offset",

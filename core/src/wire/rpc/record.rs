@@ -2,6 +2,9 @@
 //!
 //! Laws: a member that is optional on the wire is an `Option` (or a truth value, or a text whose absence is no text);
 //! what is required and missing, or no value of its type, is the peer's mistake and named by its key.
+//!
+//! Sources: Java `CommandCustomHeader`, `CFNotNull`, `CFNullable`, `RemotingCommand#decodeCommandCustomHeader`;
+//! wire.md §2.8.
 
 use super::RpcError;
 use crate::ids::{BrokerName, ClientId, Group, Topic};

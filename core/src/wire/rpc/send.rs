@@ -2,8 +2,8 @@
 //!
 //! Law: a reply without a message id, queue or offset is no receipt, whatever its code.
 //!
-//! Sources: Java `SendMessageRequestHeaderV2`, `SendMessageResponseHeader`, `MQClientAPIImpl#processSendResponse`,
-//! `RecallMessageHandle`; wire.md §3.2, §8.7.
+//! Sources: Java `SendMessageRequestHeader`, `SendMessageRequestHeaderV2`, `SendMessageResponseHeader`,
+//! `MQClientAPIImpl#processSendResponse`, `RecallMessageHandle`; wire.md §3.2, §8.7.
 
 use alloc::string::String;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::ids::{BrokerName, Group, Topic};
 use crate::time::UnixMillis;
 use crate::wire::base64;
 use crate::wire::codes::{RequestCode, ResponseCode};
-use crate::wire::fields::{FieldSink, FieldSource};
+use crate::wire::fields::{FieldSink, FieldSource, Fields};
 use crate::wire::frame::Frame;
 use crate::wire::ids::OffsetId;
 use crate::wire::text::Text;
@@ -79,6 +79,65 @@ impl Rpc for SendMessage {
 
     fn read(frame: &Frame) -> Result<Self, RpcError> {
         Ok(Self { body: frame.body.clone(), ..Self::read_fields(&frame.header.fields)? })
+    }
+
+    fn reply(frame: &Frame) -> Result<SendReply, RpcError> {
+        SendReply::read(frame)
+    }
+}
+
+/// Stores a message with the long names of its fields (10). Brokers take both; Java's clients send the short ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendLong(
+    /// What is sent.
+    pub SendMessage,
+);
+
+/// The long name of each short one.
+const LONG_NAMES: [(&str, &str); 14] = [
+    ("a", "producerGroup"),
+    ("b", "topic"),
+    ("c", "defaultTopic"),
+    ("d", "defaultTopicQueueNums"),
+    ("e", "queueId"),
+    ("f", "sysFlag"),
+    ("g", "bornTimestamp"),
+    ("h", "flag"),
+    ("i", "properties"),
+    ("j", "reconsumeTimes"),
+    ("k", "unitMode"),
+    ("l", "maxReconsumeTimes"),
+    ("m", "batch"),
+    ("n", "bname"),
+];
+
+/// Hands fields on under their long names.
+struct Lengthen<'a, S>(&'a mut S);
+
+impl<S: FieldSink> FieldSink for Lengthen<'_, S> {
+    fn text(&mut self, key: &str, value: &str) {
+        let long = LONG_NAMES.iter().find(|(short, _)| *short == key);
+        self.0.text(long.map_or(key, |(_, long)| long), value);
+    }
+}
+
+impl Rpc for SendLong {
+    const CODE: i32 = RequestCode::SEND_MESSAGE.0;
+    type Reply = SendReply;
+
+    fn fields(&self, out: &mut impl FieldSink) {
+        self.0.write_fields(&mut Lengthen(out));
+    }
+
+    fn body(&self) -> Bytes {
+        self.0.body.clone()
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let long = &frame.header.fields;
+        let short = LONG_NAMES.iter().filter_map(|(short, name)| Some((*short, long.get(name)?)));
+        let read = SendMessage::read_fields(&Fields::from_pairs(short))?;
+        Ok(Self(SendMessage { body: frame.body.clone(), ..read }))
     }
 
     fn reply(frame: &Frame) -> Result<SendReply, RpcError> {
