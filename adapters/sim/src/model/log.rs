@@ -106,7 +106,7 @@ pub struct Read {
 /// Java's `maxTransferBytesOnMessageInMemory`.
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Java's `maxTransferCountOnMessageInMemory`.
-const READ_COUNT_MAX: i32 = 32;
+const READ_COUNT_MAX: usize = 32;
 /// A file of the commit log; Java's are of a gigabyte.
 const FILE_BYTES: usize = 256 * 1024;
 /// Entries a filtered read looks at: Java's 16,000 bytes of consume queue.
@@ -178,21 +178,21 @@ impl Log {
         } else if from > max {
             return nothing(Found::Beyond, max);
         }
-        let most = most.clamp(1, READ_COUNT_MAX);
-        let (mut body, mut count, mut next) = (Vec::new(), 0, from);
+        let most = usize::try_from(most).unwrap_or(0).clamp(1, READ_COUNT_MAX);
+        let (mut messages, mut size, mut next) = (Vec::new(), 0, from);
         for &at in queue.after(from).iter().take(SCAN_MAX) {
             let record = &self.records[at];
             if tags.pass(record.tag.as_deref()) {
-                if count == most || (count > 0 && body.len() + record.bytes.len() > READ_BYTES_MAX) {
+                size += record.bytes.len();
+                if messages.len() == most || (!messages.is_empty() && size > READ_BYTES_MAX) {
                     break;
                 }
-                body.extend_from_slice(self.bytes(record));
-                count += 1;
+                messages.push(self.bytes(record));
             }
             next += 1;
         }
-        let found = if count > 0 { Found::Messages } else { Found::NoMatch };
-        Read { found, next, min, max, body }
+        let found = if messages.is_empty() { Found::NoMatch } else { Found::Messages };
+        Read { found, next, min, max, body: messages.concat() }
     }
 
     /// Is the message at the queue's end new to someone who waits from `from` on, by these tags?
