@@ -220,6 +220,7 @@ impl Client {
     pub fn check(&self) {
         self.cx.timers.check();
         self.cx.peers.check();
+        self.cx.directory.check();
         self.router.check();
         self.producers.check(&self.cx);
         for consumer in self.consumers.values() {
@@ -254,6 +255,7 @@ impl Client {
                 Alarm::Route(topic) => {
                     let is_read = self.consumers.values().any(|consumer| consumer.reads(topic));
                     self.router.route_alarm(&mut self.cx, topic, is_read);
+                    self.let_topics_go();
                 }
                 Alarm::Heartbeat => {
                     self.heartbeat = None;
@@ -278,6 +280,19 @@ impl Client {
                 Alarm::Close => self.close_alarm(),
             }
             self.settle();
+        }
+    }
+
+    /// Lets go of a topic that nobody has used for long, if there are too many of them.
+    fn let_topics_go(&mut self) {
+        // At most one was added since the last time; the second makes up for one that was spared then.
+        for _ in 0..2 {
+            let Some(topic) = self.cx.directory.surplus() else { return };
+            if self.consumers.values_mut().all(|consumer| consumer.forget(topic)) {
+                self.cx.directory.let_go();
+            } else {
+                self.cx.directory.spare();
+            }
         }
     }
 

@@ -176,6 +176,7 @@ impl Consumer {
         self.version = cx.unix();
         let wanted: Vec<QueueId> = queues.iter().map(|queue| intern(cx, queue)).collect();
         let dropped: Vec<QueueId> = self.queues.keys().filter(|id| !wanted.contains(id)).copied().collect();
+        self.last_taken = self.last_taken.filter(|last| wanted.contains(last));
         for id in &dropped {
             self.drop_cached(*id);
             if let Some(mut assigned) = self.queues.remove(id) {
@@ -261,11 +262,10 @@ impl Consumer {
         {
             return Err(SeekError::Negative(offset));
         }
-        let id = intern(cx, queue);
+        let not_assigned = || SeekError::NotAssigned(queue.clone());
+        let id = cx.directory.find(queue).ok_or_else(not_assigned)?;
         self.drop_cached(id);
-        let Some(assigned) = self.queues.get_mut(&id) else {
-            return Err(SeekError::NotAssigned(queue.clone()));
-        };
+        let assigned = self.queues.get_mut(&id).ok_or_else(not_assigned)?;
         stop(cx, assigned);
         self.generations += 1;
         assigned.generation = self.generations;
@@ -289,7 +289,7 @@ impl Consumer {
             return;
         }
         for queue in queues {
-            let id = intern(cx, queue);
+            let Some(id) = cx.directory.find(queue) else { continue };
             let Some(assigned) = self.queues.get_mut(&id) else { continue };
             assigned.paused = paused;
             if !paused && assigned.step == Step::Waits(Waits::Paused) {
@@ -327,6 +327,11 @@ impl Consumer {
     /// Whether it reads queues of this topic.
     pub(crate) fn reads(&self, topic: TopicId) -> bool {
         self.queues.keys().any(|id| id.topic == topic)
+    }
+
+    /// Nobody else needs this topic any more. Returns whether this consumer does not hold it either.
+    pub(crate) fn forget(&mut self, topic: TopicId) -> bool {
+        !self.reads(topic) && self.commits.forget(topic)
     }
 
     /// The topics it reads, for heartbeats.
@@ -462,6 +467,6 @@ fn stop(cx: &mut Cx, assigned: &mut Assigned) {
     }
 }
 
-pub(crate) fn intern(cx: &mut Cx, queue: &Queue) -> QueueId {
+fn intern(cx: &mut Cx, queue: &Queue) -> QueueId {
     QueueId { topic: cx.topic(&queue.topic), broker: cx.directory.broker(&queue.broker), queue: queue.queue }
 }

@@ -1,14 +1,16 @@
 //! The names this client has met, and what they stand for: topics with their queues, brokers with their addresses.
 //! Everybody reads it; the router alone writes routes into it.
 //!
-//! Laws: an interned id stands for the same name for as long as the client lives; a route here is the last one a name
-//! server gave, however long ago: a stale route is better than none.
+//! Laws: an interned id stands for the same name for as long as anybody may hold it; a route here is the last one a name
+//! server gave, however long ago: a stale route is better than none. Of topics that nobody uses any more only so many
+//! are kept; brokers and their addresses, which are a cluster's and few, for as long as the client lives.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::error::RouteError;
 use crate::ids::{BrokerId, BrokerName, PeerId, Queue, QueueId, Topic, TopicId};
+use crate::limits::client as limits;
 use crate::time::Instant;
 use crate::wire::Text;
 
@@ -61,8 +63,12 @@ pub(crate) const MASTER: i64 = 0;
 /// Names to ids and back, and the routes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory {
-    topics: Vec<TopicEntry>,
+    /// By id; the places of those that were let go are given away again.
+    topics: Vec<Option<TopicEntry>>,
+    free: Vec<TopicId>,
     topic_ids: BTreeMap<Topic, TopicId>,
+    /// Those that are not kept fresh, the one that was let alone first in front.
+    idle: VecDeque<TopicId>,
     brokers: Vec<BrokerEntry>,
     broker_ids: BTreeMap<BrokerName, BrokerId>,
 }
@@ -73,8 +79,11 @@ impl Directory {
         if let Some(id) = self.topic_ids.get(name) {
             return *id;
         }
-        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(TopicEntry {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.topics.push(None);
+            TopicId(u32::try_from(self.topics.len() - 1).unwrap_or(u32::MAX))
+        });
+        self.topics[id.0 as usize] = Some(TopicEntry {
             name: name.clone(),
             known: Known::Nothing,
             turn: first_turn(),
@@ -82,7 +91,36 @@ impl Directory {
             followed: false,
         });
         self.topic_ids.insert(name.clone(), id);
+        self.idle.push_back(id);
         id
+    }
+
+    /// The topic that nobody used for longest, if more of that kind are known than are kept: it is to be let go, unless
+    /// somebody still holds it.
+    pub(crate) fn surplus(&self) -> Option<TopicId> {
+        self.idle.front().copied().filter(|_| self.idle.len() > limits::IDLE_TOPICS)
+    }
+
+    /// Lets go of the topic that nobody used for longest.
+    pub(crate) fn let_go(&mut self) {
+        let Some(id) = self.idle.pop_front() else { return };
+        if let Some(entry) = self.topics[id.0 as usize].take() {
+            self.topic_ids.remove(&entry.name);
+            self.free.push(id);
+        }
+    }
+
+    /// Somebody still holds the topic that nobody used for longest: it is no longer the next to go.
+    pub(crate) fn spare(&mut self) {
+        self.idle.rotate_left(1.min(self.idle.len()));
+    }
+
+    fn entry(&self, id: TopicId) -> &TopicEntry {
+        self.topics[id.0 as usize].as_ref().expect("a topic that somebody holds is not let go")
+    }
+
+    fn entry_mut(&mut self, id: TopicId) -> &mut TopicEntry {
+        self.topics[id.0 as usize].as_mut().expect("a topic that somebody holds is not let go")
     }
 
     pub(crate) fn broker(&mut self, name: &BrokerName) -> BrokerId {
@@ -100,7 +138,7 @@ impl Directory {
     }
 
     pub(crate) fn topic_name(&self, id: TopicId) -> &Topic {
-        &self.topics[id.0 as usize].name
+        &self.entry(id).name
     }
 
     pub(crate) fn broker_name(&self, id: BrokerId) -> &BrokerName {
@@ -117,7 +155,7 @@ impl Directory {
     }
 
     pub(crate) fn known(&self, id: TopicId) -> &Known {
-        &self.topics[id.0 as usize].known
+        &self.entry(id).known
     }
 
     pub(crate) fn route(&self, id: TopicId) -> Option<&TopicRoute> {
@@ -125,29 +163,34 @@ impl Directory {
     }
 
     pub(crate) fn set_known(&mut self, id: TopicId, known: Known) {
-        self.topics[id.0 as usize].known = known;
+        self.entry_mut(id).known = known;
     }
 
     /// Somebody needs this topic's route. Returns whether it is kept fresh.
     pub(crate) fn touch(&mut self, id: TopicId, now: Instant) -> bool {
-        let entry = &mut self.topics[id.0 as usize];
+        let entry = self.entry_mut(id);
         entry.used = now;
         entry.followed
     }
 
     /// When somebody last needed this topic's route.
     pub(crate) fn used_at(&self, id: TopicId) -> Instant {
-        self.topics[id.0 as usize].used
+        self.entry(id).used
     }
 
     /// Its route is kept fresh from now on, or no more.
     pub(crate) fn set_followed(&mut self, id: TopicId, followed: bool) {
-        self.topics[id.0 as usize].followed = followed;
+        let was = core::mem::replace(&mut self.entry_mut(id).followed, followed);
+        match (was, followed) {
+            (false, true) => self.idle.retain(|idle| *idle != id),
+            (true, false) => self.idle.push_back(id),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Advances the topic's round robin and says where it stood.
     pub(crate) fn next_turn(&mut self, id: TopicId) -> u32 {
-        let entry = &mut self.topics[id.0 as usize];
+        let entry = self.entry_mut(id);
         let turn = entry.turn;
         entry.turn = turn.wrapping_add(1);
         turn
@@ -169,11 +212,11 @@ impl Directory {
 
     /// Every address of every broker in the routes that are kept fresh, masters only if asked so.
     pub(crate) fn broker_peers(&self, masters_only: bool) -> Vec<PeerId> {
-        let routes =
-            self.topics.iter().filter(|topic| topic.followed).filter_map(|topic| match &topic.known {
-                Known::Route(route) => Some(route),
-                Known::Nothing | Known::Missing(_) => None,
-            });
+        let followed = self.topics.iter().flatten().filter(|topic| topic.followed);
+        let routes = followed.filter_map(|topic| match &topic.known {
+            Known::Route(route) => Some(route),
+            Known::Nothing | Known::Missing(_) => None,
+        });
         let mut brokers: Vec<BrokerId> =
             routes.flat_map(|route| route.writable.iter().chain(&route.readable)).map(|q| q.broker).collect();
         brokers.sort_unstable();
@@ -187,6 +230,22 @@ impl Directory {
         peers.sort_unstable();
         peers.dedup();
         peers
+    }
+
+    /// A queue whose names were met before.
+    pub(crate) fn find(&self, queue: &Queue) -> Option<QueueId> {
+        let (topic, broker) = (*self.topic_ids.get(&queue.topic)?, self.find_broker(&queue.broker)?);
+        Some(QueueId { topic, broker, queue: queue.queue })
+    }
+
+    pub(crate) fn check(&self) {
+        assert_eq!(
+            self.topics.len(),
+            self.topic_ids.len() + self.free.len(),
+            "R3: no topic is forgotten about"
+        );
+        let idle = self.topics.iter().flatten().filter(|topic| !topic.followed).count();
+        assert_eq!(idle, self.idle.len(), "R3: a topic is kept fresh, or may be let go");
     }
 
     /// A queue by its names.

@@ -367,6 +367,9 @@ impl Producers {
             && let Some(place) = parked.iter().position(|parked| *parked == id)
         {
             parked.remove(place);
+            if parked.is_empty() {
+                self.parked.remove(&sending.topic);
+            }
         }
         cx.out.push_back(Output::Done(sending.ticket, Outcome::Sent(result)));
         self.admission.release(cx, sending.message.bytes());

@@ -116,7 +116,9 @@ impl Router {
 
     /// A route is due for a refresh, if the topic is read or was needed lately.
     pub(crate) fn route_alarm(&mut self, cx: &mut Cx, topic: TopicId, is_read: bool) {
-        if !is_read && cx.now.since(cx.directory.used_at(topic)) >= limits::ROUTE_IDLE {
+        // A send needs its topic until its deadline.
+        let idle = limits::ROUTE_IDLE.max(cx.config.send.deadline);
+        if !is_read && cx.now.since(cx.directory.used_at(topic)) > idle {
             // Its last route stays known: whoever needs the topic goes on with it, and has it asked for again.
             cx.directory.set_followed(topic, false);
             self.topics.remove(&topic);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::client::Client;
 use crate::config::Position;
-use crate::consumer::{self, Consumer, Pulled};
+use crate::consumer::{Consumer, Pulled};
 use crate::cx::Cx;
 use crate::error::{CallError, CommitError, Rejected, SeekError};
 use crate::event::{Outcome, Output};
@@ -159,8 +159,8 @@ impl ConsumerMut<'_> {
 
     /// The offset that is taken next from a queue, once it is known.
     #[must_use]
-    pub fn position(&mut self, queue: &Queue) -> Option<i64> {
-        let id = consumer::intern(&mut self.client.cx, queue);
+    pub fn position(&self, queue: &Queue) -> Option<i64> {
+        let id = self.client.cx.directory.find(queue)?;
         self.client.consumers.get(&self.id)?.position(id)
     }
 

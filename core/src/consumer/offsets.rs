@@ -15,7 +15,7 @@ use crate::cx::Cx;
 use crate::error::{CallError, CommitError, Retry};
 use crate::event::{Outcome, Output};
 use crate::handles::CallId;
-use crate::ids::{ConsumerId, Queue, QueueId, Ticket};
+use crate::ids::{ConsumerId, Queue, QueueId, Ticket, TopicId};
 use crate::limits::client as limits;
 use crate::link::Purpose;
 use crate::note::Note;
@@ -35,6 +35,12 @@ struct Position {
     again: u8,
     /// The last one of a consumer that closes failed, and is not made again.
     given_up: bool,
+}
+
+impl Position {
+    const fn is_idle(&self) -> bool {
+        self.under_way.is_none() && self.wanted.is_none()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,7 +94,13 @@ impl Commits {
     }
 
     fn is_idle(&self) -> bool {
-        self.positions.values().all(|position| position.under_way.is_none() && position.wanted.is_none())
+        self.positions.values().all(Position::is_idle)
+    }
+
+    /// This topic is not read any more. Returns whether nothing of it is left to be committed.
+    pub(super) fn forget(&mut self, topic: TopicId) -> bool {
+        self.positions.retain(|id, position| id.topic != topic || !position.is_idle());
+        self.positions.keys().all(|id| id.topic != topic)
     }
 
     pub(super) fn abandon(&mut self, cx: &mut Cx) {
@@ -187,7 +199,7 @@ impl Consumer {
 
     /// Queues whose last commit no broker confirmed.
     pub(crate) fn uncommitted(&self) -> usize {
-        let lost = |p: &&Position| p.given_up || p.under_way.is_some() || p.wanted.is_some();
+        let lost = |position: &&Position| position.given_up || !position.is_idle();
         self.commits.positions.values().filter(lost).count()
     }
 

@@ -3,11 +3,13 @@
 use core::time::Duration;
 
 use crate::error::{LostWhy, RejectedWhy, Stored};
-use crate::ids::Group;
+use crate::ids::{Group, Topic};
+use crate::limits::client as limits;
 use crate::wire::Request;
-use crate::{Choice, Input, Outcome};
+use crate::{Choice, Input, Outcome, Prepared};
 
 use super::bench::{Bench, message, queue, route};
+use super::reading::dealt_with;
 
 /// Answers the route requests that wait, with this body.
 fn answer_routes(bench: &mut Bench, body: &str) {
@@ -387,4 +389,57 @@ fn a_route_without_a_queue_is_asked_for_again_when_a_send_needs_one() {
     let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("now there is one");
     bench.store(conn, opaque, 0);
     assert!(bench.sent(send).is_ok());
+}
+
+#[test]
+fn topics_without_end_do_not_pile_up_and_those_used_last_are_kept() {
+    let (mut bench, id) = dealt_with();
+    bench.client.consumer(id).assign(bench.now, &[]);
+    bench.drain();
+    let (conn, opaque, _) = bench.next_commit().expect("the commit of what was dropped");
+    bench.reply(conn, opaque, 0, &[], "");
+    let producer = bench.producer();
+    let send = |bench: &mut Bench, n: usize| {
+        let topic = Topic::new(&alloc::format!("reply-{n}")).expect("a topic");
+        let ticket = bench.ticket();
+        let message = Prepared { topic, ..message(10) };
+        bench.client.producer(producer).send(bench.now, message, Choice::Any, ticket).expect("admitted");
+        bench.drain();
+        ticket
+    };
+    let is_send = |request: &Request| matches!(request, Request::Send(_));
+    let until_idle = |bench: &mut Bench, seconds| {
+        for _ in 0..seconds {
+            bench.pass(Duration::from_secs(1));
+            answer_routes(bench, &route(&["a"], 6));
+            bench.taken.clear();
+        }
+    };
+    let (first, all) = (30, 30 + limits::IDLE_TOPICS);
+    for n in 0..all {
+        let ticket = send(&mut bench, n);
+        answer_routes(&mut bench, &route(&["a"], 6));
+        let (conn, opaque, _) = bench.request_of(is_send).expect("the send");
+        bench.store(conn, opaque, 0);
+        assert!(bench.sent(ticket).is_ok());
+        if n + 1 == first {
+            until_idle(&mut bench, 60);
+        }
+    }
+    until_idle(&mut bench, 340);
+    for n in (0..all).step_by(10) {
+        let ticket = send(&mut bench, n);
+        let at_once = bench.request_of(is_send);
+        assert_eq!(at_once.is_some(), n >= first, "R3: topic {n} of {all}");
+        answer_routes(&mut bench, &route(&["a"], 6));
+        let (conn, opaque, _) = at_once.or_else(|| bench.request_of(is_send)).expect("the send");
+        bench.store(conn, opaque, 0);
+        assert!(bench.sent(ticket).is_ok());
+    }
+    // Whoever reads again begins anew.
+    bench.client.consumer(id).assign(bench.now, &[queue("a", 0)]);
+    bench.drain();
+    answer_routes(&mut bench, &route(&["a"], 6));
+    bench.stored_offset(Some(10));
+    assert_eq!(bench.next_pull().2, 10);
 }
