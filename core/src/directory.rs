@@ -1,9 +1,9 @@
 //! The names this client has met, and what they stand for: topics with their queues, brokers with their addresses.
 //! Everybody reads it; the router alone writes routes into it.
 //!
-//! Laws: an interned id stands for the same name for as long as anybody may hold it; a route here is the last one a name
-//! server gave, however long ago: a stale route is better than none. Of topics that nobody uses any more only so many
-//! are kept; brokers and their addresses, which are a cluster's and few, for as long as the client lives.
+//! Laws: an interned id stands for the same name for as long as anybody may hold it; a route here is the last one a
+//! name server gave, however long ago: a stale route is better than none. Of topics that nobody uses any more only so
+//! many are kept; brokers and their addresses, which are a cluster's and few, for as long as the client lives.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

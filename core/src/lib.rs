@@ -93,8 +93,8 @@
 //! * A send ends in one of three ways: stored, with the broker's receipt; not stored, provably; unknown, when a byte
 //!   of an attempt reached the wire and its fate was not learned ([`error::Stored`]).
 //! * An offset is known or it is not: a query that failed never becomes a number, and only known offsets are committed.
-//! * Nothing that a peer sends makes it panic or allocate more than [`limits`] allow; nothing is dropped to save memory:
-//!   what cannot be admitted comes back.
+//! * Nothing that a peer sends makes it panic or allocate more than [`limits`] allow; nothing is dropped to save
+//!   memory: what cannot be admitted comes back.
 //! * Two clients with equal seeds and equal inputs give equal outputs.
 #![no_std]
 

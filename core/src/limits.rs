@@ -85,8 +85,8 @@ pub mod client {
     pub const ROUTE_SHARE_MIN: Duration = Duration::from_millis(300);
     /// How often a route in use is asked for again (Java: `pollNameServerInterval`).
     pub const ROUTE_REFRESH: Duration = Duration::from_secs(30);
-    /// A topic that nobody read or wrote for so long, or for a send's deadline if that is longer, is not asked for again
-    /// until somebody does.
+    /// A topic that nobody read or wrote for so long, or for a send's deadline if that is longer, is not asked for
+    /// again until somebody does.
     pub const ROUTE_IDLE: Duration = Duration::from_secs(300);
     /// Topics that nobody used for so long and whose last route is kept all the same, so that whoever needs one again
     /// goes on at once, even without a name server. Beyond that the one unused for longest is let go: a client may meet

@@ -19,9 +19,9 @@ pub enum Note {
     Lost(Address, LostWhy),
     /// The next attempt to connect is made after this pause, if something still waits for it then.
     Backoff(Address, Duration),
-    /// Nothing more is sent on a connection that works: what it was asked is waited for, whatever comes next goes over a
-    /// new one. Why: the server goes away ([`LostWhy::GoAway`]), or it was replaced for its age ([`LostWhy::Aged`]) or
-    /// closed unused ([`LostWhy::Idle`]), as configured.
+    /// Nothing more is sent on a connection that works: what it was asked is waited for, whatever comes next goes over
+    /// a new one. Why: the server goes away ([`LostWhy::GoAway`]), or it was replaced for its age ([`LostWhy::Aged`])
+    /// or closed unused ([`LostWhy::Idle`]), as configured.
     Retired(Address, LostWhy),
     /// A topic's route is new or differs from the last: writable and readable queues.
     Route(Topic, usize, usize),
@@ -40,9 +40,9 @@ pub enum Note {
         /// The offset read next.
         to: i64,
     },
-    /// A broker before 5.0 says that the group's offset is 0, which it also says when the group has none, and cannot tell
-    /// which: its whole table of offsets cannot be had, or is larger than a frame may be. The queue is read from 0, and
-    /// every other one of this broker for which it says 0.
+    /// A broker before 5.0 says that the group's offset is 0, which it also says when the group has none, and cannot
+    /// tell which: its whole table of offsets cannot be had, or is larger than a frame may be. The queue is read from
+    /// 0, and every other one of this broker for which it says 0.
     Doubted(Queue, CallError),
     /// Positions could not be committed; they are kept and tried again.
     Commit(Queue, CallError),

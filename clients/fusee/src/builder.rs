@@ -268,10 +268,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost or told to
-    /// go away, routes that change, heartbeats, pulls and commits that fail. It is called where it happened, on the
-    /// threads that drive connections and on those of callers: it may use the client, but not wait. `tracing` hears the
-    /// same, with target `fusee`; how connections are at a moment is told by
+    /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost, replaced or told
+    /// to go away, routes that change, heartbeats, pulls and commits that fail. It is called where it happened, on the
+    /// threads that drive connections and on those of callers: it may use the client, but not wait. `tracing` hears
+    /// the same, with target `fusee`; how connections are at a moment is told by
     /// [`Client::connections`](crate::Client::connections).
     ///
     /// ```no_run
@@ -352,8 +352,8 @@ impl ClientBuilder {
         }
     }
 
-    /// As [`connect`](ClientBuilder::connect), for executors nobody has heard of: everything that runs for the client is
-    /// one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled.
+    /// As [`connect`](ClientBuilder::connect), for executors nobody has heard of: everything that runs for the client
+    /// is one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled.
     ///
     /// The runtime still says whose sockets and timers are used: those of the tokio runtime this is called in, or the
     /// async-io reactor, which needs no executor. On `rt::Blocking` threads drive the client and the driver has

@@ -83,8 +83,8 @@ impl Client {
         RemotingRequest::new(self.handle.clone(), to.as_ref(), code)
     }
 
-    /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, what
-    /// it carried, how often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they
+    /// Every connection of the client as it is now: to whom, in which state and since when, what is in flight, what it
+    /// carried, how often it came up, and why it ended last. Empty once the client is dead. To hear of changes as they
     /// come, see [`ClientBuilder::watch`].
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {

@@ -15,7 +15,8 @@ use fusee_engine::{Dead, Engine, Operation};
 
 use crate::error::WouldBlock;
 
-/// Something that takes time: `.await` it in async code, on any executor, or [`wait`](Pending::wait) for it on a thread.
+/// Something that takes time: `.await` it in async code, on any executor, or [`wait`](Pending::wait) for it on a
+/// thread.
 ///
 /// It needs no particular executor: what wakes it are this client's own connections. Dropping one never undoes what
 /// has been started; each operation's documentation says what is lost.
@@ -110,7 +111,8 @@ impl<T, E: From<WouldBlock>> Pending<T, E> {
         let engine = match self.engine() {
             Some(engine) => engine,
             None => {
-                // Known already, or it starts when it is first looked at and only then knows whose connections it needs.
+                // Known already, or it starts when it is first looked at and only then knows whose connections it
+                // needs.
                 if let Poll::Ready(result) =
                     Pin::new(&mut *self).poll(&mut Context::from_waker(Waker::noop()))
                 {

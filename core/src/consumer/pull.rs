@@ -357,8 +357,8 @@ impl Consumer {
     }
 }
 
-/// Whether a broker will never give its whole table of offsets: not everybody may ask for it, and it may be too large to
-/// be read. Larger than a frame, it takes the connection along, so it must not be asked for again.
+/// Whether a broker will never give its whole table of offsets: not everybody may ask for it, and it may be too large
+/// to be read. Larger than a frame, it takes the connection along, so it must not be asked for again.
 fn tells_nothing(error: &CallError) -> bool {
     match error {
         CallError::Refused { .. } | CallError::Malformed { .. } => true,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::error::LostWhy;
 use crate::event::Output;
 use crate::ids::{Address, ClientId, ConnId, ConsumerId, Group, ProducerId, Queue, Ticket, Topic};
-use crate::wire::{Fields, Frame, Header, Kind, Language, Request, Text};
+use crate::wire::{Dialect, Fields, Frame, Header, Kind, Language, Request, Text};
 use crate::{
     Choice, Client, Config, Input, Instant, Lost, Note, Outcome, Outgoing, Prepared, PullConfig, Report,
     StartFrom, UnixMillis, What,
@@ -74,6 +74,17 @@ impl Bench {
             heartbeat_conns: alloc::collections::BTreeSet::new(),
             tickets: 0,
         }
+    }
+
+    /// A bench with a producer that has sent one message to broker a, on that connection.
+    pub(super) fn sending() -> (Self, ProducerId, ConnId) {
+        let mut bench = Self::new();
+        let producer = bench.producer();
+        bench.send(producer);
+        bench.answer_route(&["a"]);
+        let (conn, opaque) = bench.next_send().expect("the send");
+        bench.store(conn, opaque, 0);
+        (bench, producer, conn)
     }
 
     pub(super) fn ticket(&mut self) -> Ticket {
@@ -177,6 +188,28 @@ impl Bench {
             }
         }
         None
+    }
+
+    /// The next request of a kind; others stay.
+    pub(super) fn request_of(&mut self, wanted: impl Fn(&Request) -> bool) -> Option<(ConnId, i32, Request)> {
+        let mut others = Vec::new();
+        let mut found = None;
+        while let Some((conn, opaque, request)) = self.request() {
+            if wanted(&request) {
+                found = Some((conn, opaque, request));
+                break;
+            }
+            others.push((conn, Outgoing { opaque, dialect: Dialect::Json, what: What::Call(request) }));
+        }
+        for other in others.into_iter().rev() {
+            self.taken.push_front(other);
+        }
+        found
+    }
+
+    /// The next attempt of a send.
+    pub(super) fn next_send(&mut self) -> Option<(ConnId, i32)> {
+        self.request_of(|r| matches!(r, Request::Send(_))).map(|(conn, opaque, _)| (conn, opaque))
     }
 
     pub(super) fn reply(

@@ -27,9 +27,7 @@ fn closing_waits_for_what_is_in_flight_leaves_the_groups_and_hangs_up() {
     assert_eq!(bench.done.get(&ticket), Some(&Outcome::Closed(expect)));
     assert!(bench.conns.is_empty());
     assert_eq!(bench.wait, crate::Instant::NEVER);
-    let again = bench.ticket();
-    bench.client.close(bench.now, again);
-    bench.drain();
+    let again = bench.close();
     assert_eq!(bench.done.get(&again), Some(&Outcome::Closed(expect)));
 }
 

@@ -103,12 +103,7 @@ fn something_else_than_rocketmq_and_somebody_untrusted_are_told_at_once() {
 
 #[test]
 fn a_silent_broker_is_found_out_by_its_heartbeat_and_dialled_again() {
-    let mut bench = Bench::new();
-    let producer = bench.producer();
-    bench.send(producer);
-    bench.answer_route(&["a"]);
-    let (conn, opaque, _) = bench.request().expect("the send");
-    bench.store(conn, opaque, 0);
+    let (mut bench, producer, conn) = Bench::sending();
     bench.answers_heartbeats = false;
     // From now on nothing is answered: the next heartbeat is due in 30 s and has 3 s.
     bench.pass(Duration::from_secs(34));

@@ -38,29 +38,6 @@ pub(super) fn dealt_with() -> (Bench, ConsumerId) {
 }
 
 impl Bench {
-    pub(super) fn request_of(&mut self, wanted: impl Fn(&Request) -> bool) -> Option<(ConnId, i32, Request)> {
-        let mut others = Vec::new();
-        let mut found = None;
-        while let Some((conn, opaque, request)) = self.request() {
-            if wanted(&request) {
-                found = Some((conn, opaque, request));
-                break;
-            }
-            others.push((
-                conn,
-                crate::Outgoing {
-                    opaque,
-                    dialect: crate::wire::Dialect::Json,
-                    what: crate::What::Call(request),
-                },
-            ));
-        }
-        for other in others.into_iter().rev() {
-            self.taken.push_front(other);
-        }
-        found
-    }
-
     pub(super) fn stored_offset(&mut self, offset: Option<i64>) {
         let (conn, opaque, _) =
             self.request_of(|r| matches!(r, Request::QueryOffset(_))).expect("a query for the stored offset");
@@ -145,8 +122,7 @@ fn a_group_without_offsets_begins_where_it_is_told_and_commits_that_at_once() {
         let (conn, opaque, _) =
             bench.request_of(|r| matches!(r, Request::MaxOffset(_))).expect("a query for the end");
         bench.reply(conn, opaque, 0, &[("offset", "9")], "");
-        let (_, _, request) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
-        assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 9), "{request:?}");
+        assert_eq!(bench.next_commit().expect("a commit").2, 9);
     }
 }
 
@@ -267,33 +243,21 @@ fn a_full_cache_stops_pulling_until_something_is_taken() {
 fn a_commit_says_what_the_broker_said_and_one_queue_commits_one_at_a_time() {
     let (mut bench, id) = reading(StartFrom::First, false, &[0]);
     bench.stored_offset(Some(0));
-    let (conn, opaque, ..) = bench.next_pull();
-    bench.pulled(conn, opaque, 0, 10, 20, 50);
-    bench.take_chunk(id).expect("cached");
-    let (first, second) = (bench.ticket(), bench.ticket());
-    bench.client.consumer(id).commit(bench.now, first);
-    bench.drain();
-    let (conn, opaque, ..) = bench.next_pull();
-    bench.pulled(conn, opaque, 0, 20, 20, 50);
-    bench.take_chunk(id).expect("cached");
-    bench.client.consumer(id).commit(bench.now, second);
-    bench.drain();
-    let (conn, opaque, request) =
-        bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
-    assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 10));
-    assert!(bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).is_none(), "one at a time");
+    bench.read_to(id, 10, 20);
+    let first = bench.commit(id);
+    bench.read_to(id, 20, 20);
+    let second = bench.commit(id);
+    let (conn, opaque, offset) = bench.next_commit().expect("a commit");
+    assert_eq!(offset, 10);
+    assert!(bench.next_commit().is_none(), "one at a time");
     bench.reply(conn, opaque, 0, &[], "");
-    let (conn, opaque, request) =
-        bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("the newer one");
-    assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 20));
+    let (conn, opaque, offset) = bench.next_commit().expect("the newer one");
+    assert_eq!(offset, 20);
     bench.reply(conn, opaque, 26, &[], "");
     assert!(matches!(bench.done.get(&second), Some(Outcome::Committed(Err(_)))), "{:?}", bench.done);
     assert!(bench.done.contains_key(&first), "S4");
-    let third = bench.ticket();
-    bench.client.consumer(id).commit(bench.now, third);
-    bench.drain();
-    let (conn, opaque, _) =
-        bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("it is tried again");
+    let third = bench.commit(id);
+    let (conn, opaque, _) = bench.next_commit().expect("it is tried again");
     bench.reply(conn, opaque, 0, &[], "");
     assert_eq!(bench.done.get(&third), Some(&Outcome::Committed(Ok(()))));
 }
@@ -303,28 +267,19 @@ fn automatic_commits_cover_what_was_taken_before_the_latest_take() {
     let (mut bench, id) = reading(StartFrom::First, true, &[0]);
     bench.stored_offset(Some(0));
     for end in [10, 20] {
-        let (conn, opaque, ..) = bench.next_pull();
-        bench.pulled(conn, opaque, 0, end, 20, 50);
-        bench.take_chunk(id).expect("cached");
+        bench.read_to(id, end, 20);
     }
     bench.pass(Duration::from_millis(5100));
-    let (_, _, request) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
-    assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 10), "{request:?}");
+    assert_eq!(bench.next_commit().expect("a commit").2, 10);
 }
 
 #[test]
 fn a_closed_consumer_commits_leaves_its_group_and_is_gone() {
-    let (mut bench, id) = reading(StartFrom::First, true, &[0]);
-    bench.stored_offset(Some(0));
-    let (conn, opaque, ..) = bench.next_pull();
-    bench.pulled(conn, opaque, 0, 10, 10, 50);
-    bench.take_chunk(id).expect("cached");
-    assert!(bench.take_chunk(id).is_none(), "asking again says that the last was dealt with");
+    let (mut bench, id) = dealt_with();
     bench.client.consumer(id).close(bench.now);
     bench.drain();
-    let (conn, opaque, request) =
-        bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
-    assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 10), "{request:?}");
+    let (conn, opaque, offset) = bench.next_commit().expect("a commit");
+    assert_eq!(offset, 10);
     bench.reply(conn, opaque, 0, &[], "");
     assert!(bench.request_of(|r| matches!(r, Request::Unregister(_))).is_some(), "it leaves");
     assert!(bench.client.consumer(id).is_closed());

@@ -71,10 +71,8 @@ fn a_retry_that_finds_no_queue_any_more_leaves_the_doubt_of_the_attempt_before()
         bench.answer_route(&["a"]);
         bench.pass(Duration::from_millis(800));
         let send = bench.send_to(producer, to);
-        let (conn, opaque, _) = bench
-            .request_of(|r| matches!(r, Request::Send(_)))
-            .and_then(|_| bench.request_of(|r| matches!(r, Request::Send(_))))
-            .expect("the attempt");
+        bench.next_send().expect("the first");
+        let (conn, opaque) = bench.next_send().expect("the attempt");
         bench.pass(Duration::from_millis(300));
         answer_routes(&mut bench, &later);
         // The broker says that something went wrong, which may be after it stored the message.
@@ -94,7 +92,7 @@ fn a_connection_lost_before_is_found_silent_when_its_wire_takes_nothing() {
     let (conn, ..) = bench.request().expect("the send");
     bench.lose(conn, LostWhy::Reset, 9);
     bench.pass(Duration::from_millis(300));
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("the second attempt");
+    let (conn, opaque) = bench.next_send().expect("the second attempt");
     bench.store(conn, opaque, 0);
     bench.auto_take = false;
     bench.pass(Duration::from_secs(40));
@@ -113,19 +111,14 @@ fn what_is_given_up_makes_room_for_what_waits() {
     let waits = bench.send(producer);
     assert!(bench.request().is_none(), "the bound is one");
     bench.pass(Duration::from_secs(2));
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("L7: room was made");
+    let (conn, opaque) = bench.next_send().expect("L7: room was made");
     bench.store(conn, opaque, 0);
     assert!(bench.sent(waits).is_ok());
 }
 
 #[test]
 fn what_was_given_up_does_not_pile_up_behind_a_wire_that_takes_nothing() {
-    let mut bench = Bench::new();
-    let producer = bench.producer();
-    bench.send(producer);
-    bench.answer_route(&["a"]);
-    let (conn, opaque, _) = bench.request().expect("the send");
-    bench.store(conn, opaque, 0);
+    let (mut bench, producer, _) = Bench::sending();
     bench.auto_take = false;
     for _ in 0..5 {
         for _ in 0..100 {
@@ -167,9 +160,7 @@ fn closing_keeps_its_deadline_when_the_last_send_took_it_nearly_all() {
     let send = bench.send(producer);
     bench.answer_route(&["a"]);
     let (conn, opaque, _) = bench.request().expect("the send");
-    let close = bench.ticket();
-    bench.client.close(bench.now, close);
-    bench.drain();
+    let close = bench.close();
     bench.pass(Duration::from_millis(4900));
     bench.store(conn, opaque, 0);
     assert!(bench.sent(send).is_ok());
@@ -270,12 +261,7 @@ fn the_queues_of_a_broker_that_is_up_share_what_the_one_that_is_down_would_get()
 
 #[test]
 fn a_topic_nobody_uses_is_left_alone_until_somebody_does() {
-    let mut bench = Bench::new();
-    let producer = bench.producer();
-    bench.send(producer);
-    bench.answer_route(&["a"]);
-    let (conn, opaque, _) = bench.request().expect("the send");
-    bench.store(conn, opaque, 0);
+    let (mut bench, producer, _) = Bench::sending();
     let mut asked = 0;
     for _ in 0..600 {
         bench.pass(Duration::from_secs(1));
@@ -286,8 +272,7 @@ fn a_topic_nobody_uses_is_left_alone_until_somebody_does() {
     }
     assert!((8..13).contains(&asked), "R9: asked {asked} times in ten minutes");
     bench.send(producer);
-    let (conn, opaque, _) =
-        bench.request_of(|r| matches!(r, Request::Send(_))).expect("sent by what is known");
+    let (conn, opaque) = bench.next_send().expect("sent by what is known");
     bench.store(conn, opaque, 0);
     assert!(bench.request_of(|r| matches!(r, Request::Route(_))).is_some(), "and asked for again");
 }
@@ -340,13 +325,13 @@ fn beside_a_dead_broker() -> (Bench, crate::ids::ProducerId) {
         {
             bench.answer_route(&["a", "b"]);
         }
-        if let Some((conn, opaque, _)) = bench.request_of(|r| matches!(r, Request::Send(_))) {
+        if let Some((conn, opaque)) = bench.next_send() {
             bench.store(conn, opaque, 0);
             bench.send(producer); // until both were tried
         }
         bench.pass(Duration::from_millis(1));
     }
-    while let Some((conn, opaque, _)) = bench.request_of(|r| matches!(r, Request::Send(_))) {
+    while let Some((conn, opaque)) = bench.next_send() {
         bench.store(conn, opaque, 0);
     }
     bench.pass(Duration::from_secs(3));
@@ -357,7 +342,7 @@ fn beside_a_dead_broker() -> (Bench, crate::ids::ProducerId) {
 fn a_slow_broker_is_waited_for_when_the_other_is_known_to_be_dead() {
     let (mut bench, producer) = beside_a_dead_broker();
     let send = bench.send(producer);
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the living one");
+    let (conn, opaque) = bench.next_send().expect("to the living one");
     bench.pass(Duration::from_millis(2500));
     bench.store(conn, opaque, 1);
     assert!(bench.sent(send).is_ok(), "{:?}", bench.sent(send));
@@ -367,10 +352,10 @@ fn a_slow_broker_is_waited_for_when_the_other_is_known_to_be_dead() {
 fn a_busy_broker_is_asked_again_when_the_other_is_known_to_be_dead() {
     let (mut bench, producer) = beside_a_dead_broker();
     let send = bench.send(producer);
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the living one");
+    let (conn, opaque) = bench.next_send().expect("to the living one");
     bench.reply(conn, opaque, 2, &[], "");
     bench.pass(Duration::from_millis(150));
-    let (again, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("to the same one");
+    let (again, opaque) = bench.next_send().expect("to the same one");
     assert_eq!(again, conn);
     bench.store(again, opaque, 1);
     assert!(bench.sent(send).is_ok());
@@ -386,7 +371,7 @@ fn a_route_without_a_queue_is_asked_for_again_when_a_send_needs_one() {
     bench.send(producer);
     answer_routes(&mut bench, &route(&["a"], 6));
     let send = bench.send(producer);
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("now there is one");
+    let (conn, opaque) = bench.next_send().expect("now there is one");
     bench.store(conn, opaque, 0);
     assert!(bench.sent(send).is_ok());
 }
@@ -407,7 +392,6 @@ fn topics_without_end_do_not_pile_up_and_those_used_last_are_kept() {
         bench.drain();
         ticket
     };
-    let is_send = |request: &Request| matches!(request, Request::Send(_));
     let until_idle = |bench: &mut Bench, seconds| {
         for _ in 0..seconds {
             bench.pass(Duration::from_secs(1));
@@ -419,7 +403,7 @@ fn topics_without_end_do_not_pile_up_and_those_used_last_are_kept() {
     for n in 0..all {
         let ticket = send(&mut bench, n);
         answer_routes(&mut bench, &route(&["a"], 6));
-        let (conn, opaque, _) = bench.request_of(is_send).expect("the send");
+        let (conn, opaque) = bench.next_send().expect("the send");
         bench.store(conn, opaque, 0);
         assert!(bench.sent(ticket).is_ok());
         if n + 1 == first {
@@ -429,10 +413,10 @@ fn topics_without_end_do_not_pile_up_and_those_used_last_are_kept() {
     until_idle(&mut bench, 340);
     for n in (0..all).step_by(10) {
         let ticket = send(&mut bench, n);
-        let at_once = bench.request_of(is_send);
+        let at_once = bench.next_send();
         assert_eq!(at_once.is_some(), n >= first, "R3: topic {n} of {all}");
         answer_routes(&mut bench, &route(&["a"], 6));
-        let (conn, opaque, _) = at_once.or_else(|| bench.request_of(is_send)).expect("the send");
+        let (conn, opaque) = at_once.or_else(|| bench.next_send()).expect("the send");
         bench.store(conn, opaque, 0);
         assert!(bench.sent(ticket).is_ok());
     }

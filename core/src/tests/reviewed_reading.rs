@@ -8,7 +8,7 @@ use crate::wire::{FrameError, Request};
 use crate::{Instant, Note, Outcome, PullConfig, StartFrom};
 
 use super::bench::{Bench, queue};
-use super::reading::reading;
+use super::reading::{dealt_with, reading};
 
 #[test]
 fn an_offset_moved_once_does_not_let_empty_answers_spin() {
@@ -54,13 +54,7 @@ fn queues_that_waited_for_one_that_is_taken_away_go_on() {
 
 #[test]
 fn a_consumer_that_closes_reads_no_more_whatever_it_is_told() {
-    let (mut bench, id) = reading(StartFrom::First, true, &[0]);
-    bench.stored_offset(Some(0));
-    let (conn, opaque, ..) = bench.next_pull();
-    bench.pulled(conn, opaque, 0, 10, 10, 50);
-    bench.take_chunk(id).expect("cached");
-    assert!(bench.take_chunk(id).is_none());
-    while bench.request().is_some() {}
+    let (mut bench, id) = dealt_with();
     bench.client.consumer(id).close(bench.now);
     bench.drain();
     bench.client.consumer(id).resume(bench.now, &[queue("a", 0)]);
@@ -74,9 +68,7 @@ fn a_consumer_that_closes_reads_no_more_whatever_it_is_told() {
     bench.drain();
     assert!(bench.delivers > delivers, "whoever polls hears of it at once");
     bench.reply(conn, opaque, 0, &[], "");
-    let close = bench.ticket();
-    bench.client.close(bench.now, close);
-    bench.drain();
+    let close = bench.close();
     bench.pass(Duration::from_secs(4));
     assert!(bench.done.contains_key(&close));
     assert_eq!(bench.wait, Instant::NEVER);
@@ -87,18 +79,14 @@ fn an_automatic_commit_does_not_take_a_commit_by_hand_back() {
     let (mut bench, id) = reading(StartFrom::First, true, &[0]);
     bench.stored_offset(Some(0));
     for end in [10, 20] {
-        let (conn, opaque, ..) = bench.next_pull();
-        bench.pulled(conn, opaque, 0, end, 20, 50);
-        bench.take_chunk(id).expect("cached");
+        bench.read_to(id, end, 20);
     }
-    let ticket = bench.ticket();
-    bench.client.consumer(id).commit(bench.now, ticket);
-    bench.drain();
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
+    let ticket = bench.commit(id);
+    let (conn, opaque, _) = bench.next_commit().expect("a commit");
     bench.reply(conn, opaque, 0, &[], "");
     assert_eq!(bench.done.get(&ticket), Some(&Outcome::Committed(Ok(()))));
     bench.pass(Duration::from_secs(6));
-    let again = bench.request_of(|r| matches!(r, Request::UpdateOffset(_)));
+    let again = bench.next_commit();
     assert!(again.is_none(), "S12: {again:?}");
 }
 
@@ -108,11 +96,10 @@ fn the_place_where_a_new_group_begins_is_committed_again_until_it_is_known() {
     bench.stored_offset(None);
     let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::MaxOffset(_))).expect("the end");
     bench.reply(conn, opaque, 0, &[("offset", "9")], "");
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("a commit");
+    let (conn, opaque, _) = bench.next_commit().expect("a commit");
     bench.reply(conn, opaque, 1, &[], "");
     bench.pass(Duration::from_secs(6));
-    let (_, _, request) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("it again");
-    assert!(matches!(&request, Request::UpdateOffset(update) if update.offset == 9), "{request:?}");
+    assert_eq!(bench.next_commit().expect("it again").2, 9);
 }
 
 #[test]
@@ -131,16 +118,11 @@ fn bounds_of_zero_let_one_reply_in() {
 
 #[test]
 fn a_member_that_leaves_does_not_take_its_successor_along() {
-    let (mut bench, id) = reading(StartFrom::First, true, &[0]);
-    bench.stored_offset(Some(0));
-    let (conn, opaque, ..) = bench.next_pull();
-    bench.pulled(conn, opaque, 0, 10, 10, 50);
-    bench.take_chunk(id).expect("cached");
-    assert!(bench.take_chunk(id).is_none());
+    let (mut bench, id) = dealt_with();
     bench.client.consumer(id).close(bench.now);
     bench.drain();
     bench.pull(StartFrom::First, true, &[queue("a", 0)]);
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))).expect("the commit");
+    let (conn, opaque, _) = bench.next_commit().expect("the commit");
     bench.reply(conn, opaque, 0, &[], "");
     let farewell = bench.request_of(|r| matches!(r, Request::Unregister(_)));
     assert!(farewell.is_none(), "the group still has a member here: {farewell:?}");
@@ -154,16 +136,11 @@ fn a_commit_that_was_never_answered_may_come_late_and_is_made_once_more_than_nee
     for (round, answered) in [false, true, true, true].into_iter().enumerate() {
         if round < 2 {
             let end = 10 * (i64::try_from(round).expect("small") + 1);
-            let (conn, opaque, ..) = bench.next_pull();
-            bench.pulled(conn, opaque, 0, end, 20, 50);
-            bench.take_chunk(id).expect("cached");
+            bench.read_to(id, end, 20);
         }
-        let ticket = bench.ticket();
-        bench.client.consumer(id).commit(bench.now, ticket);
-        bench.drain();
-        if let Some((conn, opaque, request)) = bench.request_of(|r| matches!(r, Request::UpdateOffset(_))) {
-            let Request::UpdateOffset(update) = request else { unreachable!("filtered") };
-            offsets.push(update.offset);
+        let ticket = bench.commit(id);
+        if let Some((conn, opaque, offset)) = bench.next_commit() {
+            offsets.push(offset);
             if answered {
                 bench.reply(conn, opaque, 0, &[], "");
             }
@@ -212,7 +189,7 @@ fn a_heartbeat_does_not_wait_behind_sends_that_wait() {
     assert_eq!(beats.count(), 1, "P4: a heartbeat every 30 s");
     bench.store(conn, opaque, 0);
     assert!(bench.sent(first).is_ok());
-    let (conn, opaque, _) = bench.request_of(|r| matches!(r, Request::Send(_))).expect("the second send");
+    let (conn, opaque) = bench.next_send().expect("the second send");
     bench.store(conn, opaque, 1);
     assert!(bench.sent(second).is_ok());
 }

@@ -271,12 +271,7 @@ fn past_the_bound_room_is_granted_in_the_order_of_asking() {
 
 #[test]
 fn a_stale_route_outlives_its_name_server() {
-    let mut bench = Bench::new();
-    let producer = bench.producer();
-    bench.send(producer);
-    bench.answer_route(&["a"]);
-    let (conn, opaque, _) = bench.request().expect("the send");
-    bench.store(conn, opaque, 0);
+    let (mut bench, producer, _) = Bench::sending();
     let name_server = bench.conn_to(super::bench::NS);
     bench.auto_dial = false;
     bench.lose(name_server, LostWhy::Eof, 9);
