@@ -177,9 +177,8 @@ impl Fields {
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
-        let same = |entry: &&Entry| {
-            entry.key.len() == key.len() && self.slice(entry.key) == Some(key.as_bytes())
-        };
+        let same =
+            |entry: &&Entry| entry.key.len() == key.len() && self.slice(entry.key) == Some(key.as_bytes());
         self.entries.iter().rev().find(same)
     }
 

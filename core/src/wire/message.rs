@@ -235,12 +235,13 @@ impl Iterator for Messages {
             return Some(Err(self.rest_damaged("it is shorter than a size")));
         };
         let size = usize::try_from(i32::from_be_bytes(*size)).ok();
-        let Some(message) = size.filter(|&size| size >= SMALLEST).and_then(|size| rest.get(..size)) else {
+        let at = self.at;
+        let message = size.filter(|&size| size >= SMALLEST).and_then(|size| Reader::of(&self.body, at, size));
+        let Some(message) = message else {
             return Some(Err(self.rest_damaged("its size is impossible")));
         };
-        let at = self.at;
-        self.at = at.saturating_add(message.len());
-        Some(match decode(Reader::of(&self.body, message)) {
+        self.at = at.saturating_add(message.rest().len());
+        Some(match decode(message) {
             Ok(message) => Ok(message),
             Err(why) => Err(damaged(at, self.body.slice(at..self.at), why)),
         })

@@ -11,6 +11,8 @@ use bytes::Bytes;
 pub(crate) struct Reader<'a> {
     whole: &'a Bytes,
     rest: &'a [u8],
+    /// Where the rest ends in the whole.
+    end: usize,
 }
 
 macro_rules! number {
@@ -26,12 +28,14 @@ macro_rules! number {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(whole: &'a Bytes) -> Self {
-        Self { whole, rest: whole }
+        Self { whole, rest: whole, end: whole.len() }
     }
 
-    /// A reader of a piece of the whole; what it hands out shares the whole.
-    pub(crate) const fn of(whole: &'a Bytes, piece: &'a [u8]) -> Self {
-        Self { whole, rest: piece }
+    /// A reader of `count` bytes of the whole, if it has them; what it hands out shares the whole.
+    #[inline]
+    pub(crate) fn of(whole: &'a Bytes, start: usize, count: usize) -> Option<Self> {
+        let end = start.checked_add(count)?;
+        Some(Self { whole, rest: whole.get(start..end)?, end })
     }
 
     number! {
@@ -46,7 +50,7 @@ impl<'a> Reader<'a> {
     /// Bytes from the start of the whole to here.
     #[inline]
     pub(crate) fn at(&self) -> usize {
-        self.whole.len().saturating_sub(self.rest.len())
+        self.end.saturating_sub(self.rest.len())
     }
 
     pub(crate) const fn rest(&self) -> &'a [u8] {

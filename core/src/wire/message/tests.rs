@@ -47,6 +47,16 @@ fn wide_hosts_and_long_topics_read_back() {
 }
 
 #[test]
+fn messages_behind_each_other_keep_to_themselves() {
+    let mut table = [java(), java(), java()];
+    table[0].body = Bytes::from_static(b"a longer body");
+    table[1].topic = Text::from("Another");
+    table[2].properties = Properties::new(Text::from("KEYS\u{1}k\u{2}"));
+    let body = Bytes::from(table.iter().map(encoded).collect::<Vec<_>>().concat());
+    assert_eq!(messages(body).collect::<Vec<_>>(), table.map(Ok));
+}
+
+#[test]
 fn a_damaged_message_costs_no_other() {
     let good = java();
     // What is broken where, and whether the size still leads to the next message.
