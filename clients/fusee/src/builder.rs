@@ -268,10 +268,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost, replaced or told
-    /// to go away, routes that change, heartbeats, pulls and commits that fail. It is called where it happened, on the
-    /// threads that drive connections and on those of callers: it may use the client, but not wait. `tracing` hears
-    /// the same, with target `fusee`; how connections are at a moment is told by
+    /// Tells `watcher` of everything worth a line in a log, as it happens: connections that come up, are lost,
+    /// replaced or told to go away, routes that change, heartbeats, pulls and commits that fail. It is called where it
+    /// happened, on the threads that drive connections and on those of callers: it may use the client, but not wait.
+    /// `tracing` hears the same, with target `fusee`; how connections are at a moment is told by
     /// [`Client::connections`](crate::Client::connections).
     ///
     /// ```no_run
