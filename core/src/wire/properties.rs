@@ -119,7 +119,7 @@ impl Properties {
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        entries(&self.0).filter(|&(known, _)| known == name).last().map(|(_, value)| value)
+        entries(&self.0).rfind(|&(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// Every name with its value, in the order in which they stand.
@@ -128,8 +128,7 @@ impl Properties {
         entries(all).filter(move |&(name, value)| {
             // Only the last of equal names counts; where a name starts in the text tells two of them apart.
             entries(all)
-                .filter(|&(other, _)| other == name)
-                .last()
+                .rfind(|&(other, _)| other == name)
                 .is_some_and(|(_, last)| core::ptr::eq(last, value))
         })
     }
@@ -163,7 +162,7 @@ impl fmt::Debug for Properties {
     }
 }
 
-fn entries(text: &str) -> impl Iterator<Item = (&str, &str)> {
+fn entries(text: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
     text.split(VALUE_END)
         .filter_map(|entry| entry.split_once(NAME_END))
         .filter(|(name, value)| !name.is_empty() && !value.is_empty())
