@@ -1,7 +1,7 @@
 //! Hostile input: what it ends in, and what it makes us allocate on the way. The table is printed.
 //!
 //! Law: memory follows what was received, never what is claimed; inflating holds its bound and less than 1 MiB, and
-//! what inflates to more than its bound is found out before room is made for it.
+//! what inflates to more than its bound is found out before room is made for it. What is not hostile is not copied.
 
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one only counts and hands on")]
 
@@ -13,6 +13,9 @@ use fusee_core::wire::message::{Compression, messages};
 use fusee_core::wire::rpc::pop::PopOffsets;
 use fusee_core::wire::{Dialect, Framer, Header, Route, batch, body};
 use fusee_engine::codec::Codecs;
+
+#[path = "../../core/benches/samples/stored.rs"]
+mod samples;
 
 struct Counting;
 
@@ -255,4 +258,22 @@ fn hostile_input_ends_in_an_error_and_costs_little() {
         }
     }
     assert!(over.is_empty(), "{over:?}");
+}
+
+/// Topics, bodies and properties are slices of the body they came in, and reading a property makes nothing either.
+#[test]
+fn messages_of_a_pull_allocate_nothing() {
+    let pull = samples::pull(1024, |_| 0);
+    // The count of who shares a buffer is made when it is shared first.
+    let shared = pull.clone();
+    let mut kept = Vec::with_capacity(samples::MESSAGES);
+    let ((), cost) = peak(|| {
+        for message in messages(shared) {
+            let message = message.expect("a whole message");
+            assert_eq!(message.unique_id().map(str::len), Some(56));
+            kept.push(message);
+        }
+    });
+    println!("a pull of {} messages of 1 KiB: {cost} bytes", kept.len());
+    assert_eq!((kept.len(), cost), (samples::MESSAGES, 0));
 }

@@ -13,11 +13,10 @@ use std::process::ExitCode;
 
 use bytes::{Bytes, BytesMut};
 use fusee_core::wire::message::messages;
-use fusee_core::wire::rpc::admin as a;
-use fusee_core::wire::rpc::{consume as c, heartbeat as h, offsets as o, pop as p, query as q};
+use fusee_core::wire::rpc::pop::{PopMessage, PopOffsets};
 use fusee_core::wire::{
-    Dialect, Fields, Frame, Framer, GetRoute, Header, Kind, PullMessage, Pushed, Request, RequestCode,
-    ResponseCode, Rpc, RpcError, SendMessage, batch,
+    Dialect, Fields, Frame, Framer, Header, Kind, Pushed, Request, RequestCode, ResponseCode, Rpc, RpcError,
+    SendMessage, batch,
 };
 use fusee_engine::codec::{Codecs, crc_holds};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -194,54 +193,9 @@ impl Conversation {
             self.count("answers of the client");
             return Ok(());
         }
-        let read = match code {
-            RequestCode::GET_ROUTEINFO_BY_TOPIC => GetRoute::reply(frame).map(drop),
-            RequestCode::SEND_MESSAGE_V2
-            | RequestCode::SEND_BATCH_MESSAGE
-            | RequestCode::SEND_REPLY_MESSAGE_V2 => SendMessage::reply(frame).map(drop),
-            RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => PullMessage::reply(frame).map(drop),
-            RequestCode::POP_MESSAGE => p::PopMessage::reply(frame).and_then(|reply| {
-                for offsets in [&reply.start_offsets, &reply.message_offsets].into_iter().flatten() {
-                    p::PopOffsets::parse(offsets)?;
-                }
-                Ok(())
-            }),
-            RequestCode::ACK_MESSAGE => p::AckMessage::reply(frame),
-            RequestCode::CHANGE_MESSAGE_INVISIBLETIME => p::ChangeInvisibleTime::reply(frame).map(drop),
-            RequestCode::HEART_BEAT => h::Heartbeat::reply(frame).map(drop),
-            RequestCode::UNREGISTER_CLIENT => h::Unregister::reply(frame),
-            RequestCode::GET_CONSUMER_LIST_BY_GROUP => h::GetMembers::reply(frame).map(drop),
-            RequestCode::CHECK_CLIENT_CONFIG => h::CheckSubscription::reply(frame),
-            RequestCode::QUERY_CONSUMER_OFFSET => o::QueryOffset::reply(frame).map(drop),
-            RequestCode::UPDATE_CONSUMER_OFFSET => o::UpdateOffset::reply(frame),
-            RequestCode::GET_MAX_OFFSET => o::MaxOffset::reply(frame).map(drop),
-            RequestCode::GET_MIN_OFFSET => o::MinOffset::reply(frame).map(drop),
-            RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => o::SearchOffset::reply(frame).map(drop),
-            RequestCode::GET_EARLIEST_MSG_STORETIME => o::EarliestStoreTime::reply(frame).map(drop),
-            RequestCode::QUERY_MESSAGE => q::QueryMessage::reply(frame).map(drop),
-            RequestCode::VIEW_MESSAGE_BY_ID => q::ViewMessage::reply(frame),
-            RequestCode::LOCK_BATCH_MQ => c::LockQueues::reply(frame).map(drop),
-            RequestCode::UNLOCK_BATCH_MQ => c::UnlockQueues::reply(frame),
-            RequestCode::CONSUMER_SEND_MSG_BACK => c::SendBack::reply(frame),
-            RequestCode::QUERY_ASSIGNMENT => c::QueryAssignment::reply(frame).map(drop),
-            RequestCode::SET_MESSAGE_REQUEST_MODE => c::SetRequestMode::reply(frame),
-            RequestCode::RECALL_MESSAGE => fusee_core::wire::rpc::send::Recall::reply(frame).map(drop),
-            RequestCode::END_TRANSACTION => fusee_core::wire::rpc::transaction::EndTransaction::reply(frame),
-            RequestCode::UPDATE_AND_CREATE_TOPIC => a::CreateTopic::reply(frame),
-            RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => a::CreateGroup::reply(frame),
-            RequestCode::GET_BROKER_CLUSTER_INFO => a::GetCluster::reply(frame).map(drop),
-            RequestCode::GET_TOPIC_STATS_INFO => a::GetTopicStats::reply(frame).map(drop),
-            RequestCode::GET_CONSUME_STATS => a::GetConsumeStats::reply(frame).map(drop),
-            RequestCode::GET_CONSUMER_CONNECTION_LIST => a::GetConsumers::reply(frame).map(drop),
-            RequestCode::GET_PRODUCER_CONNECTION_LIST => a::GetProducers::reply(frame).map(drop),
-            RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => a::ResetGroup::reply(frame).map(drop),
-            RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => a::GetMemberOffsets::reply(frame),
-            RequestCode::GET_CONSUMER_RUNNING_INFO => a::AskRunningInfo::reply(frame),
-            RequestCode::CONSUME_MESSAGE_DIRECTLY => a::AskConsume::reply(frame),
-            other => {
-                self.miss(format!("replies to {other}"));
-                return Ok(());
-            }
+        let Some(read) = Request::check_reply(code.0, frame) else {
+            self.miss(format!("replies to {code}"));
+            return Ok(());
         };
         match read {
             Ok(()) => self.count("replies"),
@@ -249,6 +203,12 @@ impl Conversation {
                 self.count("refusals")
             }
             Err(error) => return Err(format!("the reply to {code}: {error}")),
+        }
+        if code == RequestCode::POP_MESSAGE && frame.header.code == 0 {
+            let popped = PopMessage::reply(frame).map_err(|error| error.to_string())?;
+            for offsets in [&popped.start_offsets, &popped.message_offsets].into_iter().flatten() {
+                PopOffsets::parse(offsets).map_err(|error| error.to_string())?;
+            }
         }
         let holds_messages = matches!(
             code,

@@ -1,11 +1,11 @@
 //! JSON bodies of requests and replies.
 
 use bytes::Bytes;
+use fusee_core::ids::{BrokerName, Queue, Topic};
 use fusee_core::limits::wire as limits;
-use fusee_core::wire::pushed::reset_offsets;
+use fusee_core::wire::pushed::{ConsumeResult, ConsumedDirectly, consumer_status, reset_offsets};
 use fusee_core::wire::rpc::admin::{
     GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetProducers, GetTopicStats, GetTopics,
-    GetTopicsOfCluster, ResetGroup,
 };
 use fusee_core::wire::rpc::consume::{LockQueues, QueryAssignment};
 use fusee_core::wire::rpc::heartbeat::GetMembers;
@@ -15,7 +15,7 @@ use fusee_core::wire::{
 };
 use serde_json::Value;
 
-use super::vector::{Checked, Vector, Verdict, pairs};
+use super::vector::{Checked, Vector, Verdict, pairs, same};
 
 fn frame(kind: Kind, code: i32, fields: Fields, remark: Option<Text>, text: &str) -> Frame {
     let header = Header { kind, code, language: Language::JAVA, version: 513, opaque: 1, remark, fields };
@@ -125,7 +125,52 @@ pub(crate) fn body(vector: &Vector) -> Checked {
             None => Err("a request of no type".to_owned()),
         };
     }
-    settle(class, text, false)
+    match class {
+        "ConsumeMessageDirectlyResult" => consumed(&input["fields"], text),
+        "GetConsumerStatusBody" => status(&input["fields"], text),
+        _ => settle(class, text, false),
+    }
+}
+
+/// How a message that an administrator had consumed ended, as this client tells it.
+fn consumed(fields: &Value, java: &str) -> Checked {
+    let result = match fields["consumeResult"].as_str() {
+        Some("CR_SUCCESS") => ConsumeResult::Success,
+        Some("CR_LATER") => ConsumeResult::Later,
+        Some("CR_THROW_EXCEPTION") => ConsumeResult::Failed,
+        other => return Ok(Verdict::NotCovered(format!("{other:?}, a result that no handler here has"))),
+    };
+    let ours = ConsumedDirectly {
+        auto_commit: fields["autoCommit"] == true,
+        result,
+        order: fields["order"] == true,
+        remark: fields["remark"].as_str().map(|remark| Text::from(remark.to_owned())),
+        spent_ms: fields["spentTimeMills"].as_i64().ok_or("no spentTimeMills")?,
+    };
+    same("body", meaning(&ours.body())?, meaning(java.as_bytes())?)?;
+    Ok(Verdict::Checked)
+}
+
+/// The offsets of a member, as this client tells them.
+fn status(fields: &Value, java: &str) -> Checked {
+    let Some(entries) = fields["messageQueueTable"].as_array() else {
+        return Ok(Verdict::NotCovered("what brokers tell administrators about members' offsets".to_owned()));
+    };
+    let mut offsets = Vec::new();
+    for entry in entries {
+        let (queue, offset) = (&entry[0], entry[1].as_i64().ok_or("no offset")?);
+        let number = queue["queueId"].as_i64().and_then(|number| i32::try_from(number).ok());
+        let queue = Queue {
+            topic: Topic::new(queue["topic"].as_str().unwrap_or_default())
+                .map_err(|error| error.to_string())?,
+            broker: BrokerName::new(queue["brokerName"].as_str().unwrap_or_default())
+                .map_err(|error| error.to_string())?,
+            queue: number.ok_or("no queueId")?,
+        };
+        offsets.push((queue, offset));
+    }
+    same("body", meaning(&consumer_status(&offsets))?, meaning(java.as_bytes())?)?;
+    Ok(Verdict::Checked)
 }
 
 fn settle(class: &str, text: &str, java_refused: bool) -> Checked {
@@ -186,26 +231,23 @@ pub(crate) fn captured(vector: &Vector) -> Checked {
     if !text.is_empty() && text.starts_with(['{', '[']) {
         meaning(text.as_bytes())?;
     }
-    let read = match RequestCode(code) {
-        RequestCode::GET_ROUTEINFO_BY_TOPIC => fusee_core::wire::GetRoute::reply(&reply).map(drop),
-        RequestCode::GET_BROKER_CLUSTER_INFO => GetCluster::reply(&reply).map(drop),
-        RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => GetTopics::reply(&reply).map(drop),
-        RequestCode::GET_TOPICS_BY_CLUSTER => GetTopicsOfCluster::reply(&reply).map(drop),
-        RequestCode::GET_BROKER_RUNTIME_INFO => GetBrokerState::reply(&reply).map(drop),
-        RequestCode::GET_TOPIC_STATS_INFO => GetTopicStats::reply(&reply).map(drop),
-        RequestCode::GET_CONSUME_STATS => GetConsumeStats::reply(&reply).map(drop),
-        RequestCode::GET_CONSUMER_CONNECTION_LIST => GetConsumers::reply(&reply).map(drop),
-        RequestCode::GET_PRODUCER_CONNECTION_LIST => GetProducers::reply(&reply).map(drop),
-        RequestCode::GET_CONSUMER_LIST_BY_GROUP => GetMembers::reply(&reply).map(drop),
-        RequestCode::LOCK_BATCH_MQ => LockQueues::reply(&reply).map(drop),
-        RequestCode::QUERY_ASSIGNMENT => QueryAssignment::reply(&reply).map(drop),
-        RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => ResetGroup::reply(&reply).map(drop),
-        other => return Ok(Verdict::NotCovered(format!("answers to {other}"))),
+    let Some(read) = Request::check_reply(code, &reply) else {
+        return Ok(Verdict::NotCovered(format!("answers to {}", RequestCode(code))));
     };
     match read {
-        Ok(()) if status == 0 => Ok(Verdict::Checked),
+        Ok(()) if status == 0 || NOTHING_THERE.contains(&ResponseCode(status)) => Ok(Verdict::Checked),
         Err(RpcError::Refused { code, .. }) if code.0 == status && status != 0 => Ok(Verdict::Checked),
         Ok(()) => Err(format!("read as good although its code is {status}")),
         Err(error) => Err(error.to_string()),
     }
 }
+
+/// Codes by which a broker says that there is nothing, which is an answer.
+const NOTHING_THERE: [ResponseCode; 6] = [
+    ResponseCode::PULL_NOT_FOUND,
+    ResponseCode::PULL_RETRY_IMMEDIATELY,
+    ResponseCode::PULL_OFFSET_MOVED,
+    ResponseCode::QUERY_NOT_FOUND,
+    ResponseCode::POLLING_FULL,
+    ResponseCode::POLLING_TIMEOUT,
+];

@@ -93,6 +93,19 @@ pub(crate) fn hmac(vector: &Vector) -> Checked {
     Ok(Verdict::Checked)
 }
 
+/// A whole request as Java's hook leaves it: what it signed is everything but what it added.
+pub(crate) fn signed_header(vector: &Vector) -> Checked {
+    let (input, java) = (vector.input(), pairs(&vector.output()["ext"]));
+    let member = |name: &str| text(&input[name]).ok_or_else(|| format!("no {name}"));
+    let plain = java.iter().filter(|(key, _)| !["AccessKey", "Signature"].contains(&key.as_str()));
+    let fields = Fields::from_pairs(plain.map(|(key, value)| (key.as_str(), value.as_str())));
+    let extra = [("AccessKey", member("accessKey")?)];
+    let extra = extra.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let ours = sign(&member("secretKey")?, &fields, &extra, &unhex(&member("body")?)?);
+    same("signature", Some(ours.as_str()), vector.output()["ext"]["Signature"].as_str())?;
+    Ok(Verdict::Checked)
+}
+
 pub(crate) fn signed(vector: &Vector) -> Checked {
     let (input, out) = (vector.input(), vector.output());
     let Some(java) = out["ext"]["Signature"].as_str() else {

@@ -1,6 +1,7 @@
 //! The fields of requests and replies: Java's header classes against typed requests.
 
 use bytes::Bytes;
+use fusee_core::wire::rpc::inspect::{AddWritePermission, GetKeyValue, GetPolling, WipeWritePermission};
 use fusee_core::wire::rpc::offsets::{EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset};
 use fusee_core::wire::rpc::pop::{ChangeInvisibleTime, Notification, PopMessage};
 use fusee_core::wire::rpc::pull::PullMessage;
@@ -157,6 +158,10 @@ fn read_reply(class: &str, frame: &Frame) -> Option<Result<(), RpcError>> {
         "GetEarliestMsgStoretimeResponseHeader" => EarliestStoreTime::reply(frame).map(drop),
         "QueryMessageResponseHeader" => QueryMessage::reply(frame).map(drop),
         "RecallMessageResponseHeader" => Recall::reply(frame).map(drop),
+        "GetKVConfigResponseHeader" => GetKeyValue::reply(frame).map(drop),
+        "PollingInfoResponseHeader" => GetPolling::reply(frame).map(drop),
+        "WipeWritePermOfBrokerResponseHeader" => WipeWritePermission::reply(frame).map(drop),
+        "AddWritePermOfBrokerResponseHeader" => AddWritePermission::reply(frame).map(drop),
         _ => return None,
     })
 }

@@ -272,3 +272,26 @@ pub(crate) fn inner_batch(vector: &Vector) -> Checked {
     }
     Ok(Verdict::Checked)
 }
+
+/// The body that Java makes of messages that may travel together. Whether they may is the producer's rule.
+pub(crate) fn batch_build(vector: &Vector) -> Checked {
+    if vector.java_refused() {
+        return Ok(Verdict::NotCovered("what may be in one batch is the producer's rule".to_owned()));
+    }
+    // 4.9.4 leaves out the mark behind the last property.
+    let unended = vector.java().starts_with('4');
+    let mut ours = BytesMut::new();
+    for message in vector.input()["messages"].as_array().into_iter().flatten() {
+        let mut properties = PropertyText::new();
+        for (name, value) in pairs(&message["properties"]) {
+            properties.put(&name, &value).map_err(|error| error.to_string())?;
+        }
+        let properties = properties.finish();
+        let properties = if unended { properties.trim_end_matches('\u{2}') } else { &properties };
+        let flag = message["flag"].as_i64().and_then(|flag| i32::try_from(flag).ok()).ok_or("no flag")?;
+        let body = unhex(message["body"].as_str().ok_or("no body")?)?;
+        batch::put_entry(flag, &body, properties, &mut ours).map_err(|error| error.to_string())?;
+    }
+    same("body", ours.freeze(), unhex(vector.output()["body"].as_str().ok_or("no body of Java's")?)?)?;
+    Ok(Verdict::Checked)
+}

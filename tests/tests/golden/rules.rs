@@ -1,12 +1,12 @@
 //! Rules of the client that are pure functions: hashes, names, subscriptions, handles, tables of constants.
 
-use fusee_core::assign::{Strategy, java_order, nearby, ring_hash};
+use fusee_core::assign::{Strategy, java_order, nearby, queue_order, ring_hash};
 use fusee_core::ids::{BrokerName, Group, Queue, Topic};
+use fusee_core::wire::Text;
 use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
 use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets, RetryMark};
 use fusee_core::wire::rpc::send::RecallHandle;
 use fusee_core::wire::subscription::{java_hash, place_by_hash};
-use fusee_core::wire::{RequestCode, ResponseCode, Text};
 use serde_json::Value;
 
 use super::vector::{Checked, Vector, Verdict, same, text};
@@ -176,32 +176,6 @@ pub(crate) fn recall(vector: &Vector) -> Checked {
     Ok(Verdict::Checked)
 }
 
-pub(crate) fn table(vector: &Vector) -> Checked {
-    let named = |code: &Value| code.as_i64().and_then(|code| i32::try_from(code).ok());
-    let id = vector.id();
-    let entries = vector.output().as_object().ok_or("no table")?;
-    let requests = id.contains("request-code");
-    if !requests && !id.contains("response-code") {
-        return Ok(Verdict::NotCovered(format!("the table {id}")));
-    }
-    for (name, code) in entries {
-        let Some(code) = named(code) else { continue };
-        let ours = if requests { RequestCode(code).name() } else { ResponseCode(code).name() };
-        // A code without a name here is kept as a number; one with a name must have Java's, one of them at least.
-        let java =
-            entries.iter().filter(|(_, other)| named(other) == Some(code)).map(|(name, _)| name.as_str());
-        // Three codes of the pop consumer were failures of access control before 5.0.
-        let moved = vector.java().starts_with('4') && !requests && (209..=211).contains(&code);
-        if let Some(ours) = ours
-            && !moved
-            && !java.clone().any(|java| java == ours)
-        {
-            return Err(format!("{code} is {ours} here and {name} in Java"));
-        }
-    }
-    Ok(Verdict::Checked)
-}
-
 fn queue_of(value: &Value) -> Result<Queue, String> {
     let number = value[2].as_i64().and_then(|number| i32::try_from(number).ok()).ok_or("no number")?;
     let topic = Topic::new(value[0].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
@@ -270,5 +244,58 @@ pub(crate) fn sorted_ids(vector: &Vector) -> Checked {
     let mut ours = list(vector.input());
     ours.sort_by(|a, b| java_order(a, b));
     same("order", ours, list(vector.output()))?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn sorted_queues(vector: &Vector) -> Checked {
+    // Java also orders names that no broker takes.
+    let legal = |list: &Value| {
+        list.as_array().into_iter().flatten().filter_map(|queue| queue_of(queue).ok()).collect::<Vec<_>>()
+    };
+    let mut ours = legal(vector.input());
+    ours.sort_by(queue_order);
+    same("order", ours, legal(vector.output()))?;
+    Ok(Verdict::Checked)
+}
+
+/// The names of the topics from which a group gets a message again.
+pub(crate) fn pop_names(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let name = input["topic"].as_str().unwrap_or_default();
+    same("is of the second kind", Some(RetryMark::of(name) == RetryMark::V2), out["is_v2"].as_bool())?;
+    let Ok(topic) = Topic::new(name) else {
+        // A topic of the second kind has a character that no name of a user has, and none is made of it again.
+        return Ok(Verdict::Checked);
+    };
+    let group = Group::new(input["group"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+    same("plain", RetryMark::Normal.topic(&group, &topic).as_str(), name)?;
+    same("first kind", Some(RetryMark::V1.topic(&group, &topic).as_str()), out["v1"].as_str())?;
+    same("second kind", Some(RetryMark::V2.topic(&group, &topic).as_str()), out["v2"].as_str())?;
+    Ok(Verdict::Checked)
+}
+
+pub(crate) fn pop_map_key(vector: &Vector) -> Checked {
+    let (input, out) = (vector.input(), vector.output());
+    let queue = input["queueId"].as_i64().ok_or("no queueId")?;
+    let key = |mark: RetryMark| format!("{}@{queue}", mark as u8);
+    let topic = RetryMark::of(input["topic"].as_str().unwrap_or_default());
+    same("by topic", Some(key(topic).as_str()), out["by_topic"].as_str())?;
+    let handle = PopHandle::parse(input["popCk"].as_str().unwrap_or_default()).ok_or("no handle")?;
+    same("by handle", Some(key(handle.mark).as_str()), out["by_handle"].as_str())?;
+    Ok(Verdict::Checked)
+}
+
+/// The lists of a pop's reply as a broker writes them.
+pub(crate) fn pop_infos(vector: &Vector) -> Checked {
+    let out = vector.output();
+    let mark = RetryMark::of(vector.input()["topic"].as_str().unwrap_or_default());
+    let list = |name: &str| {
+        let text = out[name].as_str().ok_or_else(|| format!("no {name}"))?;
+        PopOffsets::parse(text).map(|list| list.0).map_err(|error| error.to_string())
+    };
+    let starts = [((mark, 0), vec![100]), ((mark, 1), vec![101])];
+    same("starts", list("startOffsetInfo")?, starts.into())?;
+    let offsets = [0, 1].map(|queue| ((mark, queue), vec![100, 101, 105]));
+    same("offsets", list("msgOffsetInfo")?, offsets.into())?;
     Ok(Verdict::Checked)
 }
