@@ -208,12 +208,14 @@ impl World {
     pub fn carry_out(&mut self) {
         let closing = (self.plan.ends - 15_000) * 1_000;
         let mut closed = false;
-        while let Some(Scheduled { at, event, .. }) = self.queue.pop() {
-            if !closed && at >= closing {
+        while let Some(next) = self.queue.peek() {
+            if !closed && next.at >= closing {
                 closed = true;
                 self.now = closing;
                 self.close_all();
+                continue; // what follows from that may come first
             }
+            let Some(Scheduled { at, event, .. }) = self.queue.pop() else { break };
             if at > self.plan.ends * 1_000 {
                 break;
             }
