@@ -265,10 +265,10 @@ fn hostile_input_ends_in_an_error_and_costs_little() {
 fn messages_of_a_pull_allocate_nothing() {
     let pull = samples::pull(1024, |_| 0);
     // The count of who shares a buffer is made when it is shared first.
-    let shared = pull.clone();
+    drop(pull.slice(..1));
     let mut kept = Vec::with_capacity(samples::MESSAGES);
     let ((), cost) = peak(|| {
-        for message in messages(shared) {
+        for message in messages(pull) {
             let message = message.expect("a whole message");
             assert_eq!(message.unique_id().map(str::len), Some(56));
             kept.push(message);

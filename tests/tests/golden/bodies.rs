@@ -16,6 +16,7 @@ use fusee_core::wire::{
 use serde_json::Value;
 
 use super::vector::{Checked, Vector, Verdict, pairs, same};
+use super::why;
 
 fn frame(kind: Kind, code: i32, fields: Fields, remark: Option<Text>, text: &str) -> Frame {
     let header = Header { kind, code, language: Language::JAVA, version: 513, opaque: 1, remark, fields };
@@ -176,7 +177,7 @@ fn status(fields: &Value, java: &str) -> Checked {
 fn settle(class: &str, text: &str, java_refused: bool) -> Checked {
     let reply = frame(Kind::Response, ResponseCode::SUCCESS.0, Fields::default(), None, text);
     match read_reply(class, &reply) {
-        None => Ok(Verdict::NotCovered(format!("bodies of {class}"))),
+        None => Ok(Verdict::NotCovered(format!("bodies of {class}: {}", why(class)))),
         Some(Ok(())) if !java_refused => Ok(Verdict::Checked),
         Some(Err(_)) if java_refused => Ok(Verdict::Checked),
         Some(Ok(())) => {
@@ -232,7 +233,10 @@ pub(crate) fn captured(vector: &Vector) -> Checked {
         meaning(text.as_bytes())?;
     }
     let Some(read) = Request::check_reply(code, &reply) else {
-        return Ok(Verdict::NotCovered(format!("answers to {}", RequestCode(code))));
+        return Ok(Verdict::NotCovered(format!(
+            "answers to {}: only administration needs them",
+            RequestCode(code)
+        )));
     };
     match read {
         Ok(()) if status == 0 || NOTHING_THERE.contains(&ResponseCode(status)) => Ok(Verdict::Checked),

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::frames::frame;
 use super::vector::{Checked, Vector, Verdict, pairs, same};
+use super::why;
 
 /// Fields that only proxies, brokers among themselves, and features send that this client does not have.
 const NOT_OURS: [&str; 20] = [
@@ -123,7 +124,7 @@ pub(crate) fn request(vector: &Vector) -> Checked {
         return Ok(Verdict::Checked);
     }
     match Request::read(&with_broker(&read)) {
-        Ok(Request::Raw(_)) => Ok(Verdict::NotCovered(format!("requests of {class}"))),
+        Ok(Request::Raw(_)) => Ok(Verdict::NotCovered(format!("requests of {class}: {}", why(class)))),
         Ok(typed) => {
             same_fields(&typed, &read.header.fields)?;
             Ok(Verdict::Checked)
@@ -172,7 +173,7 @@ pub(crate) fn response(vector: &Vector) -> Checked {
     let read = java_frame(vector, Kind::Response, &java)?;
     same("fields", &read.header.fields, &fields_of(&java))?;
     match read_reply(class, &read) {
-        None => Ok(Verdict::NotCovered(format!("replies of {class}"))),
+        None => Ok(Verdict::NotCovered(format!("replies of {class}: {}", why(class)))),
         Some(Ok(())) => Ok(Verdict::Checked),
         Some(Err(_)) if vector.id().contains("odd") || vector.id().contains("required") => {
             Ok(Verdict::Stricter("a required field is missing or no value of its type"))
@@ -190,7 +191,7 @@ pub(crate) fn decode(vector: &Vector) -> Checked {
     let reply = reply_of(ResponseCode::SUCCESS.0, fields_of(&pairs(&vector.input()["ext"])));
     let out = vector.output();
     let Some(read) = read_reply(class, &reply) else {
-        return Ok(Verdict::NotCovered(format!("fields of {class}")));
+        return Ok(Verdict::NotCovered(format!("fields of {class}: requests are checked whole")));
     };
     if read.is_err() {
         return if vector.java_refused() {

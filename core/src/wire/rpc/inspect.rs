@@ -181,7 +181,6 @@ pub struct Counted {
 /// What a broker counted in the last minute, hour and day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the members are Java's")]
 pub struct BrokerStats {
     /// In the last minute.
     pub stats_minute: Counted,
