@@ -23,9 +23,9 @@ use super::rpc::admin::{
 use super::rpc::consume::{LockQueues, QueryAssignment, SendBack, SetRequestMode, UnlockQueues};
 use super::rpc::heartbeat::{CheckSubscription, GetMembers, Heartbeat, Unregister};
 use super::rpc::inspect::{
-    AddWritePermission, DeleteKeyValue, GetBrokerStats, GetGroupConfig, GetGroupsOfTopic, GetKeyValue,
-    GetPolling, GetTimeSpans, GetTopicConfig, GetTopicsOfGroup, ListKeyValues, PutKeyValue,
-    WipeWritePermission,
+    AddWritePermission, DeleteKeyValue, GetBrokerConfig, GetBrokerStats, GetGroupConfig, GetGroupsOfTopic,
+    GetKeyValue, GetPolling, GetTimeSpans, GetTopicConfig, GetTopicsOfGroup, ListKeyValues, PutKeyValue,
+    SetBrokerConfig, WipeWritePermission,
 };
 use super::rpc::offsets::{
     EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset,
@@ -234,6 +234,10 @@ requests! {
     TimeSpans(GetTimeSpans);
     /// Asks what a broker counted.
     BrokerStats(GetBrokerStats);
+    /// Asks for a broker's settings.
+    BrokerConfig(GetBrokerConfig);
+    /// Changes a broker's settings.
+    SetBrokerConfig(SetBrokerConfig);
     /// Asks how many requests wait for messages.
     Polling(GetPolling);
     /// Takes the permission to write a broker.

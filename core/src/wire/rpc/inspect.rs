@@ -1,5 +1,5 @@
 //! What administrators look up one by one: the settings of a topic or group, who reads what and how far behind,
-//! statistics; and what they set on name servers: keys and values, permissions to write.
+//! statistics; and what they set: keys and values and permissions to write on name servers, settings of brokers.
 //!
 //! Laws: an answer that there is none is no error but `None`, where the protocol has a code for it. Lists are bounded
 //! by the bodies they come in.
@@ -9,21 +9,24 @@
 //! `QueryConsumeTimeSpanRequestHeader`, `QueryConsumeTimeSpanBody`, `ViewBrokerStatsDataRequestHeader`,
 //! `BrokerStatsData`, `PollingInfoRequestHeader`, `WipeWritePermOfBrokerRequestHeader`,
 //! `AddWritePermOfBrokerRequestHeader`, `PutKVConfigRequestHeader`, `GetKVConfigRequestHeader`,
-//! `DeleteKVConfigRequestHeader`, `GetKVListByNamespaceRequestHeader`, `KVTable`; wire.md §3.4, §3.6, §3.7, §5.6, §5.8.
+//! `DeleteKVConfigRequestHeader`, `GetKVListByNamespaceRequestHeader`, `KVTable`,
+//! `AdminBrokerProcessor#updateBrokerConfig`, `AdminBrokerProcessor#getBrokerConfig`; wire.md §3.4, §3.6, §3.7, §5.6, §5.8.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::admin::{CreateGroup, TableBody, topics};
 use super::consume::QueueBody;
 use super::record::rpc;
-use super::{RpcError, success};
+use super::{Rpc, RpcError, success};
 use crate::ids::{BrokerName, Group, Queue, Topic};
 use crate::time::UnixMillis;
 use crate::wire::body;
-use crate::wire::codes::ResponseCode;
+use crate::wire::codes::{RequestCode, ResponseCode};
+use crate::wire::fields::FieldSink;
 use crate::wire::frame::Frame;
 use crate::wire::text::Text;
 
@@ -249,6 +252,46 @@ rpc! {
         key: Text = "key",
         /// The value.
         value: Text = "value",
+    }
+}
+
+/// Settings as they travel (Java: `MixAll#properties2String`).
+fn lines(frame: &Frame) -> Result<Text, RpcError> {
+    Text::from_utf8(frame.body.clone()).map_err(|_| RpcError::Malformed("body"))
+}
+
+rpc! {
+    /// Asks a broker for all its settings (26): `key=value`, a line each.
+    GetBrokerConfig = GET_BROKER_CONFIG -> Text, |frame: &Frame| {
+        success(frame)?;
+        lines(frame)
+    }; {}
+}
+
+/// Changes settings of a running broker (25). It refuses values that are none, takes names it does not know, and
+/// changes some of its settings only when it starts again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetBrokerConfig {
+    /// The settings: `key=value`, a line each.
+    pub settings: Text,
+}
+
+impl Rpc for SetBrokerConfig {
+    const CODE: i32 = RequestCode::UPDATE_BROKER_CONFIG.0;
+    type Reply = ();
+
+    fn fields(&self, _: &mut impl FieldSink) {}
+
+    fn body(&self) -> Bytes {
+        self.settings.clone().into_bytes()
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        lines(frame).map(|settings| Self { settings })
+    }
+
+    fn reply(frame: &Frame) -> Result<(), RpcError> {
+        success(frame)
     }
 }
 
