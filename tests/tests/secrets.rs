@@ -76,7 +76,8 @@ impl Search {
         for byte in text.bytes().chain([b'.']) {
             match byte {
                 b'0'..=b'9' => {
-                    number = Some(number.unwrap_or(0_u32).saturating_mul(10) + u32::from(byte - b'0'))
+                    let before = number.unwrap_or(0_u32).saturating_mul(10);
+                    number = Some(before.saturating_add(u32::from(byte - b'0')));
                 }
                 b',' | b'[' | b']' | b' ' | b'\n' => {
                     run.extend(number.take().and_then(|n| u8::try_from(n).ok()))
@@ -402,6 +403,6 @@ fn planted(search: &Search, triples: &[Triple]) {
             assert!(span.is_none() || !search.take().is_empty(), "a span was not searched");
         }
     }
-    search.look("nothing", "neither secret nor token");
+    search.look("nothing", "neither secret nor token, nor a number such as 99999999999999999999");
     assert!(search.take().is_empty(), "the search finds what is not there");
 }
