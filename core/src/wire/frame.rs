@@ -127,11 +127,17 @@ impl Framer {
     /// The buffer to append received bytes to, with room for at least `min_free` of them.
     ///
     /// Room for a large frame grows with what has come of it, so that a claimed length costs its sender as many bytes
-    /// as it costs us.
+    /// as it costs us: the buffer holds at most twice what was received of it, and `min_free`.
     pub fn spare(&mut self, min_free: usize) -> &mut BytesMut {
         let received = self.buffer.len();
         let missing = self.head().map_or(0, |head| head.frame_bytes().saturating_sub(received));
-        self.buffer.reserve(min_free.max(missing.min(received)));
+        let free = min_free.max(missing.min(received));
+        if self.buffer.capacity().saturating_sub(received) < free && !self.buffer.try_reclaim(free) {
+            // Not by `reserve`, which doubles what there is, be it twice as much as came already.
+            let mut room = BytesMut::with_capacity(received.saturating_add(free));
+            room.extend_from_slice(&self.buffer);
+            self.buffer = room;
+        }
         &mut self.buffer
     }
 
@@ -225,6 +231,28 @@ mod tests {
         framer.spare(16).extend_from_slice(&[0, 0xff, 0xff, 0xfc, 0, 0, 0, 2]);
         assert!(framer.spare(4096).capacity() < 16 * 1024);
         assert_eq!(framer.next_frame(), Ok(None));
+    }
+
+    #[test]
+    fn room_for_a_large_frame_is_at_most_twice_what_came() {
+        const FREE: usize = 4096;
+        let session = session();
+        let mut framer = Framer::default();
+        let mut frames = Vec::new();
+        // Some small frames, the head of a large one right behind them, and pieces of it of any size.
+        framer.spare(session.len() + 8).extend_from_slice(&session);
+        framer.spare(8).extend_from_slice(&[0, 0xff, 0xff, 0xfc, 0, 0, 0, 2]);
+        read(&mut framer, &mut frames);
+        let mut seed = 1_usize;
+        while framer.pending() < 2_000_000 {
+            seed = seed.wrapping_mul(48_271) % 0x7fff_ffff;
+            let (before, piece) = (framer.pending(), [1, 700, 4096, 9_000, 302_257][seed % 5]);
+            let buffer = framer.spare(piece.max(FREE));
+            assert!(buffer.capacity() <= 2 * before + piece.max(FREE), "{} for {before}", buffer.capacity());
+            buffer.extend_from_slice(&alloc::vec![0; piece]);
+            read(&mut framer, &mut frames);
+        }
+        assert_eq!(frames.len(), 4);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use fusee_core::{ConnState, Input, Lost};
 
 use super::faults::Connect;
 use super::link::{Link, Payload};
-use super::plan::Kind;
 use super::{Event, What, World};
 
 impl World {
@@ -104,18 +103,14 @@ impl World {
 
     /// R7: the next attempt comes within the back-off that the failures so far allow.
     pub(super) fn check_backoff(&mut self, at: usize) {
-        let now = self.now;
-        // A process that stands still dials nobody, whatever its application wanted meanwhile.
-        if self.clients[at].suspended || self.clients[at].backing_off.values().all(|until| *until >= now) {
-            return;
-        }
-        let over =
-            self.clients[at].backing_off.iter().find(|(_, until)| **until < now).map(|(s, u)| (*s, *u));
+        let (now, process) = (self.now, &mut self.clients[at]);
+        // What is due happens when the core is told of the time: one that stands still, or is told late, dials nobody.
+        let told = process.handled;
+        let over = process.backing_off.iter().find(|(_, until)| **until < told).map(|(s, u)| (*s, *u));
         if let Some((server, until)) = over {
-            self.clients[at].backing_off.remove(&server);
+            process.backing_off.remove(&server);
             let address = self.servers[server].address.to_string();
-            let late = self.faults.amount(Kind::C3, at, usize::MAX).is_some();
-            if !late && self.state_of(at, &address) == Some(ConnState::Backoff) {
+            if self.state_of(at, &address) == Some(ConnState::Backoff) {
                 let failures = self.clients[at].failures.get(&server).copied().unwrap_or(0);
                 let text = format!(
                     "client {at} still backs off from server {server} at {now} µs, due at {until} µs after {failures} failures"
