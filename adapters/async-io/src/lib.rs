@@ -2,6 +2,8 @@
 //!
 //! The reactor has a thread of its own and drives itself also while no executor does.
 
+mod interest;
+
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -14,6 +16,8 @@ use fusee_core::ids::Address;
 use fusee_core::time::Instant;
 use fusee_engine::polled::{PollRead, Runtime};
 use fusee_engine::{Epoch, PollWritable, Socket, SocketOptions, Task};
+
+use self::interest::Interest;
 
 /// A client's home on the reactor and on an executor of any kind.
 #[derive(Clone)]
@@ -62,8 +66,9 @@ impl Runtime for AsyncIo {
         let stream = Async::<TcpStream>::connect(address).await?;
         options.apply(stream.get_ref())?;
         let stream = Arc::new(stream);
-        let reader = Reader { stream: stream.clone(), chunk: vec![0; READ].into(), emptied: false };
-        Ok((reader, Writer(stream)))
+        let writer = Writer { stream: Arc::clone(&stream), writable: Arc::default() };
+        let chunk = vec![0; READ].into();
+        Ok((Reader { stream, readable: Arc::default(), chunk, emptied: false }, writer))
     }
 
     fn spawn(&self, task: Task) {
@@ -75,6 +80,7 @@ impl Runtime for AsyncIo {
 #[derive(Debug)]
 pub struct Reader {
     stream: Arc<Async<TcpStream>>,
+    readable: Arc<Interest>,
     chunk: Box<[u8]>,
     /// The last read took all there was: wait before the next.
     emptied: bool,
@@ -84,7 +90,7 @@ impl PollRead for Reader {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>> {
         loop {
             if self.emptied {
-                ready!(self.stream.poll_readable(cx))?;
+                ready!(self.readable.poll(cx, |cx| self.stream.poll_readable(cx)))?;
                 self.emptied = false;
             }
             let room = (into.capacity() - into.len()).min(READ);
@@ -104,19 +110,22 @@ impl PollRead for Reader {
 
 /// The write side of a connection.
 #[derive(Debug)]
-pub struct Writer(Arc<Async<TcpStream>>);
+pub struct Writer {
+    stream: Arc<Async<TcpStream>>,
+    writable: Arc<Interest>,
+}
 
 impl Socket for Writer {
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match pieces {
-            [piece] => self.0.get_ref().write(piece),
-            pieces => self.0.get_ref().write_vectored(pieces),
+            [piece] => self.stream.get_ref().write(piece),
+            pieces => self.stream.get_ref().write_vectored(pieces),
         }
     }
 }
 
 impl PollWritable for Writer {
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_writable(cx)
+        self.writable.poll(cx, |cx| self.stream.poll_writable(cx))
     }
 }

@@ -228,7 +228,7 @@ impl Engine {
     /// When to call [`tick`](Self::tick) next; `waker` is woken when that moves earlier. `None`: never again.
     pub fn deadline(&self, waker: &Waker) -> Option<Instant> {
         let mut core = self.lock();
-        if core.left || core.dead.is_some() {
+        if core.is_over() {
             return None;
         }
         let old = match &core.clock {
@@ -244,13 +244,14 @@ impl Engine {
     /// Nobody keeps the time any more: unless that is because nobody needs it, everything ends now.
     pub fn runtime_gone(&self) {
         let mut after = After::default();
-        let unneeded = self.step(Who::Other, &mut after, |core| {
-            if !core.left {
+        let needed = self.step(Who::Other, &mut after, |core| {
+            let needed = !core.is_over();
+            if needed {
                 core.client.abandon(core.now);
             }
-            core.left
+            needed
         });
-        if unneeded == Ok(false) {
+        if needed == Ok(true) {
             self.lock().die(Dead::RuntimeGone, &mut after);
             after.perform(self);
         }

@@ -95,7 +95,7 @@ impl Guarded {
                 Output::Deliver(consumer) => after.wake(self.consumers.remove(&consumer)),
                 Output::Note(note) => after.note(note),
                 Output::Wait(at) => {
-                    if at < self.deadline {
+                    if at < self.deadline || self.client.is_closed() {
                         after.wake(self.clock.take());
                     }
                     self.deadline = at;
@@ -124,6 +124,11 @@ impl Guarded {
             let lost = Lost { why: LostWhy::Closed, started: 0 };
             self.client.handle(self.now, Input::Lost(conn, lost));
         }
+    }
+
+    /// Nobody needs the time any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left || self.dead.is_some() || self.client.is_closed()
     }
 
     /// Tells everybody who waits that it is over.

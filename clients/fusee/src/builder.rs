@@ -353,7 +353,8 @@ impl ClientBuilder {
     }
 
     /// As [`connect`](ClientBuilder::connect), for executors nobody has heard of: everything that runs for the client
-    /// is one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled.
+    /// is one future, the [`Driver`], which the caller spawns or polls. The client connects as the driver is polled;
+    /// the driver ends once the client is closed, or all its handles are gone.
     ///
     /// The runtime still says whose sockets and timers are used: those of the tokio runtime this is called in, or the
     /// async-io reactor, which needs no executor. On `rt::Blocking` threads drive the client and the driver has

@@ -1,6 +1,8 @@
 //! The same client on every runtime, and on an executor that is none of them.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -36,15 +38,21 @@ async fn round_trip(client: &Client) -> Result<()> {
 
 /// An executor of a few lines, of which this crate has never heard.
 fn run<F: Future>(future: F) -> F::Output {
+    run_counting(future, &AtomicUsize::new(0))
+}
+
+/// Adds how often the future was polled.
+fn run_counting<F: Future>(future: F, polls: &AtomicUsize) -> F::Output {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
+        fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
-    let waker = Waker::from(std::sync::Arc::new(Unpark(thread::current())));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {
+        polls.fetch_add(1, Ordering::Relaxed);
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
@@ -129,4 +137,30 @@ fn what_cannot_run_says_so() {
     run(driver);
     assert_eq!(connecting.wait().expect_err("no runtime"), ConnectError::NoRuntime);
     assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_driver_is_polled_for_what_happens_and_not_in_between() -> Result<()> {
+    const SENDS: usize = 500;
+    let cluster = cluster();
+    for runtime in [rt::AsyncIo, rt::Smol, rt::AsyncStd] {
+        let builder = Client::builder().name_servers([cluster.addr()]);
+        let (connecting, driver) = builder.runtime(runtime).into_driver();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&polls);
+        let driving = thread::spawn(move || run_counting(driver, &count));
+        let client = connecting.wait()?;
+        let producer = client.producer("p").start().wait()?;
+        producer.send(Message::new("orders", "first")).wait()?;
+        let before = polls.load(Ordering::Relaxed);
+        for n in 0..SENDS {
+            producer.send(Message::new("orders", format!("#{n}"))).wait()?;
+        }
+        let polled = polls.load(Ordering::Relaxed) - before;
+        // For the request, for its reply, and now and then for the time.
+        assert!(polled <= 4 * SENDS, "{runtime:?}: {polled} polls for {SENDS} sends");
+        client.close().wait()?;
+        driving.join().expect("the driver ends with its client");
+    }
+    Ok(())
 }
