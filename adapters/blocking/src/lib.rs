@@ -169,13 +169,15 @@ fn read(
 ) -> LostWhy {
     let mut chunk = vec![0; READ];
     loop {
-        let bytes = match stream.read(&mut chunk) {
+        let room = intake.room();
+        let most = (room.capacity() - room.len()).min(READ);
+        let bytes = match stream.read(&mut chunk[..most]) {
             Ok(0) => return LostWhy::Eof,
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return lost_why(&error),
         };
-        intake.room().extend_from_slice(&chunk[..bytes]);
+        room.extend_from_slice(&chunk[..bytes]);
         match intake.arrived(engine, conn) {
             Ok(false) => {}
             Ok(true) => wire.write_now(engine),

@@ -32,8 +32,8 @@ pub struct Driven<R> {
     shared: Arc<Shared>,
 }
 
-/// Runs the tasks of one client. Poll it, on whatever executor, until it is ready: that is when the client was closed,
-/// its last handle dropped, and everything that ran for it has ended. Dropping it earlier ends the client.
+/// Runs the tasks of one client. Poll it, on whatever executor, until it is ready: that is when the client was closed
+/// or its last handle dropped, and everything that ran for it has ended. Dropping it earlier ends the client.
 #[must_use = "nothing of the client runs unless its driver is polled"]
 pub struct Driver {
     shared: Arc<Shared>,
