@@ -63,6 +63,7 @@ mod tests {
             SocketOptions { keep_alive }.apply(&socket).unwrap();
             assert!(socket.tcp_nodelay().unwrap());
             assert_eq!(socket.keepalive().unwrap(), on, "{keep_alive:?}");
+            assert!(!on || socket.tcp_keepalive_retries().unwrap() == PROBES, "{keep_alive:?}");
         }
     }
 }

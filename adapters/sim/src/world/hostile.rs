@@ -121,11 +121,11 @@ impl World {
             encode(&command, Dialect::Json, &mut frame);
             return frame;
         }
-        command.remark = Some(Cow::Borrowed("XXXX"));
+        command.remark = Some(Cow::Borrowed("~~~~"));
         let dialect = self.one_of([Dialect::Json, Dialect::Binary]);
         let mut frame = Vec::new();
         encode(&command, dialect, &mut frame);
-        if let Some(at) = frame.windows(4).position(|four| four == b"XXXX") {
+        if let Some(at) = frame.windows(4).position(|four| four == b"~~~~") {
             frame[at..at + 4].copy_from_slice(&[0xFF, 0xC0, 0x80, 0]);
         }
         frame
