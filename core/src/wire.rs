@@ -26,12 +26,14 @@ pub mod route;
 pub mod rpc;
 pub mod subscription;
 pub mod text;
+pub mod trace;
 
 mod binary;
 mod decimal;
 mod json;
 mod reader;
 mod stage;
+mod words;
 
 pub use codes::{Language, RequestCode, ResponseCode};
 pub use fields::{FieldSink, Fields};

@@ -1,7 +1,8 @@
 //! `extFields`: the map of texts in which a request carries its parameters and a reply its results.
 //!
 //! Laws: keys and values are slices of the received header, or of one side buffer that holds what had to be unescaped;
-//! reading a map allocates its index and nothing else. An absent value and a null are the same thing. The last of two
+//! both are UTF-8 and cut between characters, which who builds a map sees to. Reading a map allocates its index and
+//! nothing else. An absent value and a null are the same thing. The last of two
 //! equal keys wins, as in Java's map.
 //!
 //! Sources: Java `RemotingCommand#extFields`, `makeCustomHeaderToNet`; wire.md §2.8 for what numbers may look like.
@@ -112,7 +113,7 @@ impl Fields {
     pub fn text(&self, key: &str) -> Option<Text> {
         let span = self.entry(key)?.value;
         let (buffer, range) = self.place(span)?;
-        Text::from_utf8(if range.is_empty() { Bytes::new() } else { buffer.slice(range) }).ok()
+        Some(Text::known(if range.is_empty() { Bytes::new() } else { buffer.slice(range) }))
     }
 
     /// The value of a key that the reply makes no sense without.

@@ -203,11 +203,24 @@ fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if pairs.len() != N {
         return None;
     }
+    // What is no digit shows in the upper half of some value; one look at the end is enough.
+    let mut all = 0;
     for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-        let value = char::from(high).to_digit(16)? << 4 | char::from(low).to_digit(16)?;
-        *byte = u8::try_from(value).ok()?;
+        let (high, low) = (digit_value(high), digit_value(low));
+        all |= high | low;
+        *byte = (high << 4) | (low & 15);
     }
-    Some(bytes)
+    (all < 16).then_some(bytes)
+}
+
+/// The value of a hexadecimal digit in either case; more than 15 for anything else.
+#[inline]
+const fn digit_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit & 15,
+        b'A'..=b'F' | b'a'..=b'f' => (digit & 7).saturating_add(9),
+        _ => 0xff,
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +238,10 @@ mod tests {
         }
         for bad in ["", "0", "0A01020300002A9F00000000075BCD1", "0A01020300002A9F00000000075BCD1G"] {
             assert_eq!(OffsetId::parse(bad), None, "{bad}");
+        }
+        for byte in 0..=u8::MAX {
+            let value = char::from(byte).to_digit(16);
+            assert_eq!(u32::from(digit_value(byte)), value.unwrap_or(255), "{byte}");
         }
     }
 

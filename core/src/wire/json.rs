@@ -19,44 +19,11 @@ use super::fields::{FieldsBuilder, Span};
 use super::frame::FrameError;
 use super::header::{Dialect, Fixed, Header, Kind};
 use super::text::Text;
+use super::words::find_either;
 use crate::limits::wire as limits;
 use unescape::unescape;
 
 pub(crate) use write::encode;
-
-const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// How many bytes come before the first one found; eight if none was.
-#[inline]
-fn first(found: u64) -> usize {
-    usize::try_from(found.trailing_zeros() / 8).unwrap_or(8)
-}
-
-/// The top bits of the bytes of a word that are the quote or a backslash. A byte of zeros is found by what subtracting
-/// one from each byte borrows; so the bits behind the first one mean nothing.
-#[inline]
-const fn quote_or_backslash(word: u64, quote: u8) -> u64 {
-    let quote = word ^ u64::from_ne_bytes([quote; 8]);
-    let backslash = word ^ u64::from_ne_bytes([b'\\'; 8]);
-    ((quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & HIGH
-}
-
-/// Where the first quote or backslash is.
-#[inline]
-fn end_or_escape(text: &[u8], quote: u8) -> Option<usize> {
-    let mut at = 0_usize;
-    while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let found = quote_or_backslash(u64::from_le_bytes(*bytes), quote);
-        if found != 0 {
-            return Some(at.saturating_add(first(found)));
-        }
-        at = at.saturating_add(8);
-    }
-    let tail = text.get(at..).unwrap_or_default();
-    let found = tail.iter().position(|&byte| byte == quote || byte == b'\\')?;
-    Some(at.saturating_add(found))
-}
 
 pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
     let broken = |at, why| FrameError::Header { dialect: Dialect::Json, at, why };
@@ -203,7 +170,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = whole.get(length..).unwrap_or_default();
-            let Some(found) = end_or_escape(rest, quote) else {
+            let Some(found) = find_either(rest, quote, b'\\') else {
                 return Err("a string without an end");
             };
             length = length.saturating_add(found);
@@ -292,7 +259,7 @@ impl<'a> Scanner<'a> {
             unescape(raw.text, &mut side)?;
             return Ok(String::from_utf8(side).ok().map(Text::from));
         }
-        Ok(Text::from_utf8(if raw.text.is_empty() { Bytes::new() } else { header.slice_ref(raw.text) }).ok())
+        Ok(Some(Text::known(if raw.text.is_empty() { Bytes::new() } else { header.slice_ref(raw.text) })))
     }
 
     fn fields(&mut self, fields: &mut FieldsBuilder) -> Scanned<()> {

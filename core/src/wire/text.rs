@@ -25,6 +25,14 @@ impl Text {
         Ok(Self(bytes))
     }
 
+    /// Bytes that are a piece of what was found to be UTF-8, cut where characters end, so that they need no second look.
+    /// Were they none after all, the text would read as empty.
+    #[inline]
+    pub(crate) fn known(bytes: Bytes) -> Self {
+        debug_assert!(core::str::from_utf8(&bytes).is_ok(), "a piece of a text");
+        Self(bytes)
+    }
+
     /// A copy with bytes of its own, for what is kept for long: it keeps no read buffer alive.
     #[must_use]
     pub fn detached(&self) -> Self {

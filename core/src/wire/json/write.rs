@@ -7,12 +7,12 @@
 
 use bytes::BytesMut;
 
-use super::{HIGH, first};
 use crate::wire::decimal::Decimal;
 use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::header::Head;
 use crate::wire::stage::{Stage, digit, word};
 use crate::wire::text::Text;
+use crate::wire::words::{HIGH, first};
 
 pub(crate) fn encode(head: &Head<'_>, fields: &impl FieldSource, out: &mut BytesMut) {
     let mut stage = Stage::new(out);
