@@ -135,7 +135,7 @@ fn any_records_survive() {
 fn text(rng: &mut Rng) -> Text {
     const PIECES: [&str; 8] = ["a", "Tag", " ", "中文", "null", "\u{3}", "true", "7"];
     let pick = |rng: &mut Rng| PIECES[rng.below(8) as usize];
-    // One piece may be `null`, which as an optional text says that there is none.
+    // Never empty and never `null`, which as an optional text say that there is none.
     Text::from((0..=rng.below(3)).map(|_| pick(rng)).collect::<Vec<_>>().concat() + "x")
 }
 
@@ -177,7 +177,16 @@ fn any(rng: &mut Rng) -> Record {
             let time = success.then_some(time);
             let (keys, code) = (maybe(rng), ConsumeCode(number(rng)));
             let group = time.and_then(|_| maybe(rng));
-            Record::Consumed { request: topic, message, cost_ms: number(rng), success, keys, code, time, group }
+            Record::Consumed {
+                request: topic,
+                message,
+                cost_ms: number(rng),
+                success,
+                keys,
+                code,
+                time,
+                group,
+            }
         }
         3 => Record::Decided {
             time,
