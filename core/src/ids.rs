@@ -1,6 +1,7 @@
 //! Names and numbers that identify things. Names are validated when they are made and cheap to clone; numbers are
 //! handed out by one owner and never reused while anything may still refer to them.
 
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -90,6 +91,10 @@ pub const TOPIC_CHARS_MAX: usize = 127;
 pub const RETRY_TOPIC_CHARS_MAX: usize = 255;
 /// The longest group name, in characters (Java: `Validators`).
 pub const GROUP_CHARS_MAX: usize = 120;
+/// What the name of a retry topic begins with (Java: `MixAll`).
+pub const RETRY_PREFIX: &str = "%RETRY%";
+/// What the name of a dead-letter topic begins with (Java: `MixAll`).
+pub const DEAD_LETTER_PREFIX: &str = "%DLQ%";
 /// The longest broker name, address or client id that is taken from anybody, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
 
@@ -109,7 +114,10 @@ fn check_text(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(bad) = text.chars().find(|c| c.is_control()) {
+    // Nearly every text is printing ASCII, which is quicker to see than that it holds no control character.
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && let Some(bad) = text.chars().find(|c| c.is_control())
+    {
         return Err(NameError::Character(bad));
     }
     if text.len() > TEXT_BYTES_MAX {
@@ -124,9 +132,17 @@ impl Topic {
     /// # Errors
     /// [`NameError`] when it is empty, too long, or holds a character brokers refuse.
     pub fn new(name: &str) -> Result<Self, NameError> {
-        let derived = name.starts_with("%RETRY%") || name.starts_with("%DLQ%");
+        let derived = name.starts_with(RETRY_PREFIX) || name.starts_with(DEAD_LETTER_PREFIX);
         check_chars(name, if derived { RETRY_TOPIC_CHARS_MAX } else { TOPIC_CHARS_MAX })?;
         Ok(Self(name.into()))
+    }
+
+    /// The topic of a cluster to which answers to requests are sent (Java: `MixAll#getReplyTopic`).
+    ///
+    /// # Errors
+    /// [`NameError`] when the cluster's name cannot be part of a topic's.
+    pub fn of_replies(cluster: &str) -> Result<Self, NameError> {
+        Self::new(&format!("{cluster}_REPLY_TOPIC"))
     }
 }
 
@@ -138,6 +154,18 @@ impl Group {
     pub fn new(name: &str) -> Result<Self, NameError> {
         check_chars(name, GROUP_CHARS_MAX)?;
         Ok(Self(name.into()))
+    }
+
+    /// The topic from which the group gets again what it asked to get again (Java: `MixAll#getRetryTopic`).
+    #[must_use]
+    pub fn retry_topic(&self) -> Topic {
+        Topic(format!("{RETRY_PREFIX}{self}").into())
+    }
+
+    /// The topic where the group finds what it did not manage to consume (Java: `MixAll#getDLQTopic`).
+    #[must_use]
+    pub fn dead_letter_topic(&self) -> Topic {
+        Topic(format!("{DEAD_LETTER_PREFIX}{self}").into())
     }
 }
 
@@ -161,6 +189,18 @@ impl ClientId {
         check_text(id)?;
         Ok(Self(id.into()))
     }
+
+    /// Makes an id of where the client runs, what tells it apart there, and the unit it belongs to, if any (Java:
+    /// `ClientConfig#buildMQClientId`).
+    ///
+    /// # Errors
+    /// As [`ClientId::new`].
+    pub fn compose(host: &str, instance: &str, unit: Option<&str>) -> Result<Self, NameError> {
+        match unit.filter(|unit| !unit.trim().is_empty()) {
+            Some(unit) => Self::new(&format!("{host}@{instance}@{unit}")),
+            None => Self::new(&format!("{host}@{instance}")),
+        }
+    }
 }
 
 impl Address {
@@ -171,10 +211,15 @@ impl Address {
     pub fn new(address: &str) -> Result<Self, NameError> {
         check_text(address)?;
         let (host, port) = address.rsplit_once(':').ok_or(NameError::Port)?;
-        if host.is_empty() || host.contains(char::is_whitespace) || host.contains(['/', '@']) {
+        if host.is_empty() {
             return Err(NameError::Host);
         }
-        if host.contains([':', '[', ']']) {
+        let plain =
+            host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        if !plain && (host.contains(char::is_whitespace) || host.contains(['/', '@'])) {
+            return Err(NameError::Host);
+        }
+        if !plain && host.contains([':', '[', ']']) {
             let inner = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
             let ip = inner.map(|inner| inner.split_once('%').map_or(inner, |(ip, _zone)| ip));
             if ip.is_none_or(|ip| Ipv6Addr::from_str(ip).is_err()) {
@@ -198,6 +243,15 @@ impl Address {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
+    }
+
+    /// Where the same broker takes everything but reads, two ports below (Java: `MixAll#brokerVIPChannel`); none where
+    /// there is no such port.
+    #[must_use]
+    pub fn vip(&self) -> Option<Self> {
+        let (host, _) = self.0.rsplit_once(':')?;
+        let port = self.port().checked_sub(2).filter(|port| *port > 0)?;
+        Some(Self(format!("{host}:{port}").into()))
     }
 }
 
@@ -230,6 +284,32 @@ mod tests {
         assert_eq!(Topic::new(&"x".repeat(128)), Err(NameError::Long { chars: 128, max: 127 }));
         assert!(Topic::new(&alloc::format!("%RETRY%{}", "x".repeat(200))).is_ok());
         assert_eq!(Group::new(&"g".repeat(121)), Err(NameError::Long { chars: 121, max: 120 }));
+    }
+
+    #[test]
+    fn names_made_of_names_are_names() {
+        let group = Group::new(&"g".repeat(120)).expect("a group");
+        for topic in [group.retry_topic(), group.dead_letter_topic()] {
+            assert_eq!(Topic::new(topic.as_str()), Ok(topic));
+        }
+        let group = Group::new("orders").expect("a group");
+        assert_eq!(group.retry_topic().as_str(), "%RETRY%orders");
+        assert_eq!(group.dead_letter_topic().as_str(), "%DLQ%orders");
+        assert_eq!(Topic::of_replies("c").as_ref().map(Topic::as_str), Ok("c_REPLY_TOPIC"));
+        assert_eq!(Topic::of_replies("c d"), Err(NameError::Character(' ')));
+        for (unit, id) in [(None, "10.0.0.1@7#a"), (Some(" "), "10.0.0.1@7#a"), (Some("u"), "10.0.0.1@7#a@u")]
+        {
+            assert_eq!(ClientId::compose("10.0.0.1", "7#a", unit), ClientId::new(id));
+        }
+    }
+
+    #[test]
+    fn a_second_port_is_two_below_where_there_is_one() {
+        let vip = |address| Address::new(address).expect(address).vip();
+        for (address, below) in [("b:10911", "b:10909"), ("[::1]:3", "[::1]:1"), ("b:65535", "b:65533")] {
+            assert_eq!(vip(address), Address::new(below).ok());
+        }
+        assert_eq!((vip("b:2"), vip("b:1")), (None, None));
     }
 
     #[test]

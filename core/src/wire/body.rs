@@ -11,10 +11,12 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use core::fmt;
+use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rpc::RpcError;
+use super::words::find_either;
 use crate::limits::wire as limits;
 
 /// Why a body is refused.
@@ -62,7 +64,10 @@ pub fn parse_admin<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
 
 fn parse_bounded<T: DeserializeOwned>(body: &[u8], nodes: usize) -> Result<T, BodyError> {
     let standard = standard(body, nodes)?;
-    serde_json::from_slice(&standard)
+    // Looked at once as a whole, so that no string in it is looked at again.
+    let text = core::str::from_utf8(&standard)
+        .map_err(|error| BodyError::Broken { at: error.valid_up_to(), why: "it is not UTF-8" })?;
+    serde_json::from_str(text)
         .map_err(|error| BodyError::Other { line: error.line(), column: error.column() })
 }
 
@@ -89,8 +94,8 @@ macro_rules! name {
             }
 
             pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                let name = alloc::string::String::deserialize(deserializer)?;
-                <$type>::new(&name).map_err(D::Error::custom)
+                let name = super::Borrowed::deserialize(deserializer)?;
+                <$type>::new(&name.0).map_err(D::Error::custom)
             }
         }
     };
@@ -100,6 +105,33 @@ name!(group, crate::ids::Group);
 name!(topic, crate::ids::Topic);
 name!(broker, crate::ids::BrokerName);
 name!(client, crate::ids::ClientId);
+
+/// A text that borrows from the body where nothing in it is escaped; for what is looked at and not kept.
+pub(crate) struct Borrowed<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Borrowed<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Borrowed<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Borrowed(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Borrowed(Cow::Owned(text.into())))
+            }
+        }
+
+        from.deserialize_str(Reader)
+    }
+}
 
 /// Reads a null as the default: Java leaves out or nulls what it has not.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -267,7 +299,7 @@ impl Pass<'_> {
         self.step();
         loop {
             let rest = self.body.get(self.at..).unwrap_or_default();
-            let Some(found) = rest.iter().position(|&byte| byte == b'"' || byte == b'\\') else {
+            let Some(found) = find_either(rest, b'"', b'\\') else {
                 return Err(self.broken("a string without an end"));
             };
             let escape = rest.get(found) == Some(&b'\\');

@@ -7,7 +7,9 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Deserialize;
+use core::fmt;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::body;
 use super::codes::RequestCode;
@@ -142,21 +144,60 @@ struct RouteBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BrokerBody {
-    broker_name: String,
+    #[serde(with = "body::broker")]
+    broker_name: BrokerName,
     #[serde(default, deserialize_with = "body::or_default")]
     cluster: Text,
     #[serde(default, deserialize_with = "body::or_default")]
-    broker_addrs: BTreeMap<i64, Option<String>>,
+    broker_addrs: Addresses,
     #[serde(default, deserialize_with = "body::or_default")]
     enable_acting_master: bool,
     #[serde(default)]
     zone_name: Option<Text>,
 }
 
+/// Replicas by their id; `None` if one has an address that is none. Replicas without an address are left out.
+struct Addresses(Option<BTreeMap<i64, Address>>);
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self(Some(BTreeMap::new()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Addresses;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("addresses by the ids of replicas")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Addresses, M::Error> {
+                let mut addresses = Addresses::default();
+                while let Some((id, address)) = map.next_entry::<i64, Option<body::Borrowed<'de>>>()? {
+                    match (address.map(|address| Address::new(&address.0)), &mut addresses.0) {
+                        (Some(Ok(address)), Some(addresses)) => drop(addresses.insert(id, address)),
+                        (Some(Err(_)), _) => addresses.0 = None,
+                        (Some(Ok(_)) | None, _) => {}
+                    }
+                }
+                Ok(addresses)
+            }
+        }
+
+        from.deserialize_map(Reader)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct QueueBody {
-    broker_name: String,
+    #[serde(with = "body::broker")]
+    broker_name: BrokerName,
     #[serde(default)]
     perm: i32,
     #[serde(default)]
@@ -207,7 +248,7 @@ impl RouteBody {
             if total > limits::ROUTE_QUEUES {
                 return Err(RpcError::Malformed("queueDatas"));
             }
-            let broker = broker_name(&queue.broker_name)?;
+            let broker = queue.broker_name;
             queues.push(RouteQueue { broker, read, write, perm: queue.perm, sys_flag: queue.topic_sys_flag });
         }
         let mappings = self.topic_queue_mapping_by_broker.into_iter().map(MappingBody::check);
@@ -223,16 +264,10 @@ impl RouteBody {
 
 impl BrokerBody {
     pub(crate) fn check(self) -> Result<RouteBroker, RpcError> {
-        let mut addresses = BTreeMap::new();
-        for (id, address) in self.broker_addrs {
-            if let Some(address) = address {
-                addresses.insert(id, Address::new(&address).map_err(|_| RpcError::Malformed("brokerAddrs"))?);
-            }
-        }
         Ok(RouteBroker {
-            name: broker_name(&self.broker_name)?,
+            name: self.broker_name,
             cluster: self.cluster,
-            addresses,
+            addresses: self.broker_addrs.0.ok_or(RpcError::Malformed("brokerAddrs"))?,
             acting_master: self.enable_acting_master,
             zone: self.zone_name,
         })
