@@ -41,6 +41,9 @@ pub enum NameError {
     /// An address without a port from 1 to 65535.
     #[error("the port is missing or not a number from 1 to 65535 (expected host:port)")]
     Port,
+    /// A name that the brokers use themselves.
+    #[error("it belongs to the brokers")]
+    Reserved,
 }
 
 /// Whether the message of a failed send may be in the broker's store.

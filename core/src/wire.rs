@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod attributes;
 pub mod base64;
 pub mod batch;
 pub mod body;
@@ -19,6 +20,8 @@ pub mod frame;
 pub mod header;
 pub mod ids;
 pub mod message;
+pub mod namespace;
+pub mod order_counts;
 pub mod properties;
 pub mod pushed;
 pub mod request;
@@ -26,6 +29,7 @@ pub mod route;
 pub mod rpc;
 pub mod subscription;
 pub mod text;
+pub mod topic;
 pub mod trace;
 
 mod binary;

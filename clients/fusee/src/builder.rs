@@ -408,8 +408,8 @@ impl ClientBuilder {
             idle_close: values.time_or_never(Setting::IdleClose),
             life_max: values.time_or_never(Setting::ConnectionLifeMax),
         };
-        let id =
-            ClientId::new(&self.client_id.unwrap_or_else(id::client_id)).map_err(ConfigError::ClientId)?;
+        let id = self.client_id.map_or_else(id::client_id, |id| ClientId::new(&id));
+        let id = id.map_err(ConfigError::ClientId)?;
         let config = Config {
             send,
             connections,

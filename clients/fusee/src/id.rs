@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::SystemTime;
 
 use fusee_core::UnixMillis;
+use fusee_core::error::NameError;
+use fusee_core::ids::ClientId;
 use fusee_core::wire::ids::{UniqueId, UniqueIds};
 
 /// Characters of a message's id.
@@ -28,9 +30,10 @@ pub(crate) fn next() -> (UniqueId, UnixMillis) {
 
 /// What brokers know a new client by: `address@pid#random`. The random part tells containers apart, whose processes
 /// all have the same number.
-pub(crate) fn client_id() -> String {
+pub(crate) fn client_id() -> Result<ClientId, NameError> {
     let [a, b, c, d, ..] = seed().to_be_bytes();
-    format!("{}@{}#{:08x}", local_address(), std::process::id(), u32::from_be_bytes([a, b, c, d]))
+    let instance = format!("{}#{:08x}", std::process::id(), u32::from_be_bytes([a, b, c, d]));
+    ClientId::compose(&local_address().to_string(), &instance, None)
 }
 
 /// Wall-clock time, as the wire has it. Only ever copied there.
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn ids_of_clients_differ_and_seeds_do() {
-        assert_ne!(client_id(), client_id());
+        assert_ne!(client_id().expect("an id"), client_id().expect("another"));
         assert_ne!(seed(), seed());
     }
 

@@ -12,7 +12,6 @@
 //! wire.md §11.
 
 use alloc::string::String;
-use core::fmt;
 use core::iter;
 
 use super::decimal::Decimal;
@@ -489,13 +488,7 @@ fn parse<T: core::str::FromStr>(field: &str) -> Read<T> {
 
 /// A piece of the body that shares its bytes.
 fn part(body: &Text, piece: &str) -> Text {
-    Text::from_utf8_lossy(body.as_bytes().slice_ref(piece.as_bytes()))
-}
-
-impl fmt::Display for TransactionState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+    Text::known(body.as_bytes().slice_ref(piece.as_bytes()))
 }
 
 #[cfg(test)]
