@@ -15,17 +15,14 @@ pub mod wire {
     pub const FIELD_VALUE_BYTES: usize = 128 * 1024;
     /// What may be skipped inside a JSON header by nesting: unknown members and object values.
     pub const HEADER_DEPTH: usize = 32;
-    /// The largest header part that a read buffer makes room for before its bytes have come: room follows what was
-    /// received, never what a length field claims.
-    pub const READ_AHEAD_BYTES: usize = 64 * 1024;
 
     /// Properties of one message, encoded: their length is a signed short on disk.
     pub const PROPERTIES_BYTES: usize = 32_767;
-    /// Pairs of one property string that a view walks over.
-    pub const PROPERTY_PAIRS: usize = 4_096;
-    /// Messages in one body: brokers cap at 32, static settings may raise it to hundreds.
+    /// Messages in one body: brokers cap at 32, settings may raise it to hundreds. A message takes a few times its 91
+    /// bytes when it is read, so what a frame can hold is too much.
     pub const MESSAGES_PER_BODY: usize = 65_536;
-    /// Entries of one batch body: 4 MiB of entries of 22 bytes and one byte of body.
+    /// Entries of one batch body: 4 MiB of entries of 22 bytes and one byte of body. An entry takes many times that when
+    /// it is read, and a batch may come compressed.
     pub const BATCH_ENTRIES: usize = 4 * 1024 * 1024 / 23;
 
     /// Nesting of a JSON body.
@@ -42,7 +39,7 @@ pub mod wire {
     pub const ROUTE_QUEUES_PER_BROKER: i32 = 32_767;
     /// Members in a group, queues in a lock reply, assignments in an answer.
     pub const LIST_ENTRIES: usize = 65_536;
-    /// A remark or other text of a peer inside our errors.
+    /// A remark of a peer inside our errors.
     pub const REMARK_BYTES: usize = 1_024;
 }
 

@@ -11,3 +11,11 @@ pub const PROPERTIES_BYTES: usize = 32_000;
 /// A body that was decompressed, checked while inflating: four times what producers may send, so that nothing legal is
 /// refused and nothing hostile grows without bound.
 pub const INFLATED_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// The bodies of one reply that were decompressed, together. A broker puts at most 256 KiB of stored messages into a
+/// reply and zlib makes at most a thousand bytes of one, so nothing legal is refused.
+pub const INFLATED_REPLY_BYTES: usize = 256 * 1024 * 1024;
+
+/// The entries of all batches in one reply, each of which takes many times the 22 bytes it may come in. A legal reply
+/// holds some ten thousand, compressed by as much as makes sense ten times that.
+pub const REPLY_ENTRIES: usize = 256 * 1024;

@@ -192,6 +192,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, pulled: Pulled) -> Decoded {
         let Pulled { queue, from, offset_delta, not_before, body, .. } = pulled;
         let mut decoded = Decoded::default();
+        let (mut inflated, mut entries) = (limits::INFLATED_REPLY_BYTES, limits::REPLY_ENTRIES);
         // Room for what a usual reply holds; what a peer claims about counts is not asked.
         decoded.messages.reserve((body.len() / 256).min(32));
         let mut keep = |message: StoredMessage| {
@@ -214,9 +215,14 @@ impl Decoder {
                 }
             };
             let offset = Some(message.queue_offset);
-            match self.plain(message) {
+            match self.plain(message, &mut inflated) {
                 Ok(message) if message.is_inner_batch() => {
                     for entry in batch::unwrap(&message, message.body.clone()) {
+                        let Some(left) = entries.checked_sub(1) else {
+                            decoded.damaged.push(report(offset, "its reply holds more entries than any".into()));
+                            break;
+                        };
+                        entries = left;
                         match entry {
                             Ok(message) => keep(message),
                             Err(damage) => decoded.damaged.push(report(offset, told(&damage))),
@@ -230,8 +236,8 @@ impl Decoder {
         decoded
     }
 
-    /// The message with its body decompressed, if that is what was stored.
-    fn plain(&mut self, mut message: StoredMessage) -> Result<StoredMessage, Box<str>> {
+    /// The message with its body decompressed, if that is what was stored, to no more than what is left for its reply.
+    fn plain(&mut self, mut message: StoredMessage, left: &mut usize) -> Result<StoredMessage, Box<str>> {
         // Zero is what a broker says that keeps no checksums.
         if message.crc != 0 && !crc_holds(&message) {
             return Err("the checksum of its body is wrong".into());
@@ -240,9 +246,10 @@ impl Decoder {
             Ok(None) => {}
             Ok(Some(compression)) => {
                 let codecs = self.codecs.get_or_insert_default();
-                message.body = codecs
-                    .inflate(compression, &message.body, limits::INFLATED_BODY_BYTES)
-                    .map_err(|error| error.to_string())?;
+                let most = limits::INFLATED_BODY_BYTES.min(*left);
+                message.body =
+                    codecs.inflate(compression, &message.body, most).map_err(|error| error.to_string())?;
+                *left -= message.body.len();
             }
             Err(bits) => return Err(format!("its body is compressed in an unknown way ({bits})").into()),
         }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::Retry;
 use crate::ids::{Address, BrokerName};
+use crate::limits::wire::REMARK_BYTES;
 use crate::wire::{FrameError, ResponseCode, RpcError, Text};
 
 /// Why a connection ended, or never came up. The environment's or the peer's fault.
@@ -220,13 +221,12 @@ const fn hint_of_code(code: ResponseCode) -> Option<&'static str> {
 
 /// What a text from a peer looks like in an error: at most 1 KiB, control characters escaped.
 fn printable(text: &str) -> Text {
-    const MAX: usize = 1024;
-    if text.len() <= MAX && !text.chars().any(char::is_control) {
+    if text.len() <= REMARK_BYTES && !text.chars().any(char::is_control) {
         return Text::from(String::from(text));
     }
     let mut out = String::new();
     for c in text.chars().flat_map(char::escape_debug) {
-        if out.len() >= MAX {
+        if out.len() >= REMARK_BYTES {
             out.push('…');
             break;
         }

@@ -57,7 +57,7 @@ pub fn put_entry(flag: i32, body: &[u8], properties: &str, out: &mut BytesMut) -
 /// The entries of a batch body, one after the other.
 #[must_use]
 pub const fn entries(body: Bytes) -> Entries {
-    Entries { rest: body, at: 0 }
+    Entries { rest: body, at: 0, left: limits::BATCH_ENTRIES }
 }
 
 /// The iterator behind [`entries`].
@@ -65,6 +65,7 @@ pub const fn entries(body: Bytes) -> Entries {
 pub struct Entries {
     rest: Bytes,
     at: usize,
+    left: usize,
 }
 
 impl Iterator for Entries {
@@ -82,6 +83,16 @@ impl Iterator for Entries {
             let bytes = core::mem::take(&mut self.rest);
             return Some(Err(damaged(self.at, bytes, "its size is impossible", true)));
         };
+        let Some(left) = self.left.checked_sub(1) else {
+            let bytes = core::mem::take(&mut self.rest);
+            return Some(Err(damaged(
+                self.at,
+                bytes,
+                "it has more entries before it than any batch holds",
+                true,
+            )));
+        };
+        self.left = left;
         let bytes = self.rest.split_to(size);
         let at = self.at;
         self.at = at.saturating_add(size);
@@ -153,5 +164,19 @@ mod tests {
         let read = entries(Bytes::copy_from_slice(&JAVA[..JAVA.len() - 1])).collect::<Vec<_>>();
         assert!(matches!(&read[..], [Ok(_), Err(damaged)] if damaged.rest_lost && damaged.at == 46));
         assert!(put_entry(0, b"x", &"p".repeat(40_000), &mut BytesMut::new()).is_err());
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let mut out = BytesMut::new();
+        for _ in 0..=limits::BATCH_ENTRIES {
+            put_entry(0, b"", "", &mut out).expect("a small entry");
+        }
+        let (mut whole, mut damaged) = (0, Vec::new());
+        for entry in entries(out.freeze()) {
+            entry.map_or_else(|damage| damaged.push(damage), |_| whole += 1);
+        }
+        assert_eq!(whole, limits::BATCH_ENTRIES);
+        assert!(matches!(&damaged[..], [one] if one.rest_lost && one.bytes.len() == ENTRY_BYTES));
     }
 }

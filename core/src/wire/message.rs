@@ -216,7 +216,7 @@ pub struct Damaged {
 /// The messages in a body, one after the other.
 #[must_use]
 pub const fn messages(body: Bytes) -> Messages {
-    Messages { body, at: 0 }
+    Messages { body, at: 0, left: limits::MESSAGES_PER_BODY }
 }
 
 /// The iterator behind [`messages`].
@@ -224,6 +224,7 @@ pub const fn messages(body: Bytes) -> Messages {
 pub struct Messages {
     body: Bytes,
     at: usize,
+    left: usize,
 }
 
 impl Iterator for Messages {
@@ -235,6 +236,10 @@ impl Iterator for Messages {
             return Some(Err(self.rest_damaged("it is shorter than a size")));
         };
         let size = usize::try_from(i32::from_be_bytes(*size)).ok();
+        let Some(left) = self.left.checked_sub(1) else {
+            return Some(Err(self.rest_damaged("it has more messages before it than any body holds")));
+        };
+        self.left = left;
         let at = self.at;
         let message = size.filter(|&size| size >= SMALLEST).and_then(|size| Reader::of(&self.body, at, size));
         let Some(message) = message else {

@@ -1,13 +1,14 @@
-//! What a broker may ask of us, and the bodies of our answers.
+//! What a broker may ask of us, and what it is told of offsets.
 //!
 //! Laws: every request of a broker reads as one of these, unknown codes as what they are. Maps with queues as keys are
-//! written with bare objects as keys, the one form that every server reads.
+//! written with bare objects as keys, the one form that every server reads. What members tell of themselves beyond
+//! offsets stands in [`running`](super::rpc::running).
 //!
 //! Sources: Java `ClientRemotingProcessor`, `CheckTransactionStateRequestHeader`,
 //! `NotifyConsumerIdsChangedRequestHeader`, `ResetOffsetRequestHeader`, `ResetOffsetBody`, `ResetOffsetBodyForC`,
 //! `GetConsumerStatusRequestHeader`, `GetConsumerRunningInfoRequestHeader`,
-//! `ConsumeMessageDirectlyResultRequestHeader`, `ReplyMessageRequestHeader`, `ConsumerRunningInfo`, `ProcessQueueInfo`;
-//! wire.md §3.5, §5.0, §5.3, §5.5, §5.7.
+//! `ConsumeMessageDirectlyResultRequestHeader`, `ReplyMessageRequestHeader`, `GetConsumerStatusBody`; wire.md §3.5, §5.0,
+//! §5.7.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -20,7 +21,6 @@ use super::codes::RequestCode;
 use super::frame::Frame;
 use super::rpc::RpcError;
 use super::rpc::consume::QueueBody;
-use super::rpc::heartbeat::SubscriptionEntry;
 use super::rpc::record::record;
 use super::text::Text;
 use crate::ids::{BrokerName, ClientId, Group, Queue, Topic};
@@ -228,7 +228,10 @@ pub(crate) fn read_map<V>(map: BTreeMap<String, V>) -> Result<Vec<(Queue, V)>, R
 }
 
 /// Appends a map with queues as keys.
-fn put_map<'a, V: Serialize + 'a>(out: &mut Vec<u8>, entries: impl IntoIterator<Item = (&'a Queue, &'a V)>) {
+pub(crate) fn put_map<'a, V: Serialize + 'a>(
+    out: &mut Vec<u8>,
+    entries: impl IntoIterator<Item = (&'a Queue, &'a V)>,
+) {
     out.push(b'{');
     for (at, (queue, value)) in entries.into_iter().enumerate() {
         if at > 0 {
@@ -248,126 +251,6 @@ pub fn consumer_status(offsets: &[(Queue, i64)]) -> Bytes {
     put_map(&mut out, offsets.iter().map(|(queue, offset)| (queue, offset)));
     out.push(b'}');
     Bytes::from(out)
-}
-
-/// How a message that was consumed on demand ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum ConsumeResult {
-    /// Consumed.
-    #[serde(rename = "CR_SUCCESS")]
-    Success,
-    /// To be delivered again.
-    #[serde(rename = "CR_LATER")]
-    Later,
-    /// The handler failed.
-    #[serde(rename = "CR_THROW_EXCEPTION")]
-    Failed,
-}
-
-/// The body of the answer to [`Pushed::ConsumeDirectly`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConsumedDirectly {
-    /// Java's automatic commit; true.
-    pub auto_commit: bool,
-    /// How it ended.
-    #[serde(rename = "consumeResult")]
-    pub result: ConsumeResult,
-    /// Whether the group consumes in order.
-    pub order: bool,
-    /// What went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remark: Option<Text>,
-    /// How long the handler took.
-    #[serde(rename = "spentTimeMills")]
-    pub spent_ms: i64,
-}
-
-impl ConsumedDirectly {
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> Bytes {
-        body::json(self)
-    }
-}
-
-/// What a member tells about one queue; Java's names and spelling.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the members are Java's statistics, named as they travel")]
-pub struct QueueInfo {
-    pub cached_msg_count: i32,
-    pub cached_msg_max_offset: i64,
-    pub cached_msg_min_offset: i64,
-    #[serde(rename = "cachedMsgSizeInMiB")]
-    pub cached_msg_size_in_mib: i32,
-    pub commit_offset: i64,
-    #[serde(rename = "droped")]
-    pub dropped: bool,
-    pub last_consume_timestamp: i64,
-    pub last_lock_timestamp: i64,
-    pub last_pull_timestamp: i64,
-    pub locked: bool,
-    pub transaction_msg_count: i32,
-    pub transaction_msg_max_offset: i64,
-    pub transaction_msg_min_offset: i64,
-    pub try_unlock_times: i64,
-}
-
-/// What a member tells about one topic; rates per second, times in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the members are Java's statistics, named as they travel")]
-pub struct TopicInfo {
-    #[serde(rename = "consumeFailedMsgs")]
-    pub failed_messages: i64,
-    #[serde(rename = "consumeFailedTPS")]
-    pub failed_rate: f64,
-    #[serde(rename = "consumeOKTPS")]
-    pub consumed_rate: f64,
-    #[serde(rename = "consumeRT")]
-    pub consume_time: f64,
-    #[serde(rename = "pullRT")]
-    pub pull_time: f64,
-    #[serde(rename = "pullTPS")]
-    pub pull_rate: f64,
-}
-
-/// What a member tells about itself: the answer to [`Pushed::RunningInfo`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RunningInfo {
-    /// `PROP_CONSUME_TYPE`, `PROP_CONSUMER_START_TIMESTAMP` and the like; administrators' tools need these two.
-    pub properties: BTreeMap<String, String>,
-    /// Everything it is subscribed to.
-    pub subscriptions: Vec<SubscriptionEntry>,
-    /// Its queues.
-    pub queues: Vec<(Queue, QueueInfo)>,
-    /// Its topics.
-    pub topics: BTreeMap<String, TopicInfo>,
-    /// The stacks of its threads, where they were asked for.
-    pub stacks: Option<String>,
-}
-
-impl RunningInfo {
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> Bytes {
-        let mut out = Vec::from(&b"{"[..]);
-        if let Some(stacks) = &self.stacks {
-            out.extend_from_slice(b"\"jstack\":");
-            out.extend_from_slice(&body::json(stacks));
-            out.push(b',');
-        }
-        out.extend_from_slice(b"\"mqPopTable\":{},\"mqTable\":");
-        put_map(&mut out, self.queues.iter().map(|(queue, info)| (queue, info)));
-        out.extend_from_slice(b",\"properties\":");
-        out.extend_from_slice(&body::json(&self.properties));
-        out.extend_from_slice(b",\"statusTable\":");
-        out.extend_from_slice(&body::json(&self.topics));
-        out.extend_from_slice(b",\"subscriptionSet\":");
-        out.extend_from_slice(&body::json(&self.subscriptions));
-        out.extend_from_slice(b",\"userConsumerInfo\":{}}");
-        Bytes::from(out)
-    }
 }
 
 #[cfg(test)]
@@ -398,9 +281,5 @@ mod tests {
         let text =
             r#"{"consumerTable":{},"messageQueueTable":{{"brokerName":"b","queueId":0,"topic":"T"}:10}}"#;
         assert_eq!(status, text.as_bytes());
-        let info =
-            RunningInfo { queues: alloc::vec![(queue(), QueueInfo::default())], ..RunningInfo::default() };
-        body::standard(&info.body(), 1_000).expect("the dialect");
-        assert!(core::str::from_utf8(&info.body()).expect("text").contains("\"droped\":false"));
     }
 }

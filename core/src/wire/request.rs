@@ -8,32 +8,50 @@
 //! an answer carries; wire.md §2, §3.1.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
+use core::fmt;
 
 use super::codes::{Language, RequestCode, ResponseCode};
 use super::fields::{FieldSink, FieldSource, Fields};
 use super::frame::Frame;
 use super::header::{Dialect, EncodeError, Head, Kind, VERSION};
 use super::route::GetRoute;
+use super::rpc::acl::{
+    CreateAcl, CreateUser, DeleteAcl, DeleteUser, GetAcl, GetUser, ListAcls, ListUsers, UpdateAcl, UpdateUser,
+};
 use super::rpc::admin::{
-    AskConsume, AskRunningInfo, CreateGroup, CreateTopic, DeleteGroup, DeleteTopic, ForgetTopic,
-    GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetMemberOffsets, GetProducers, GetTopicStats,
-    GetTopics, GetTopicsOfCluster, ResetGroup,
+    DeleteTopic, ForgetTopic, GetAllProducers, GetBrokerState, GetCluster, GetConsumeStats, GetConsumers,
+    GetProducers, GetReplicas, GetTopicStats, GetTopics, GetTopicsOfCluster, ResetGroup,
 };
 use super::rpc::consume::{LockQueues, QueryAssignment, SendBack, SetRequestMode, UnlockQueues};
+use super::rpc::groups::{
+    CreateGroup, CreateGroups, DeleteGroup, GetGroupConfig, GetGroupConfigs, UpdateForbidden,
+};
 use super::rpc::heartbeat::{CheckSubscription, GetMembers, Heartbeat, Unregister};
 use super::rpc::inspect::{
-    AddWritePermission, DeleteKeyValue, GetBrokerConfig, GetBrokerStats, GetGroupConfig, GetGroupsOfTopic,
-    GetKeyValue, GetPolling, GetTimeSpans, GetTopicConfig, GetTopicsOfGroup, ListKeyValues, PutKeyValue,
-    SetBrokerConfig, WipeWritePermission,
+    AddWritePermission, DeleteKeyValue, GetBrokerConfig, GetBrokerStats, GetGroupsOfTopic, GetKeyValue,
+    GetPolling, GetTimeSpans, GetTopicsOfGroup, ListKeyValues, PutKeyValue, SetBrokerConfig,
+    WipeWritePermission,
 };
+use super::rpc::light::{GetLightState, GetParentTopic};
+use super::rpc::mapping::CreateStaticTopic;
 use super::rpc::offsets::{
     EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset,
 };
 use super::rpc::pop::{AckMessage, BatchAck, ChangeInvisibleTime, Notification, PeekMessage, PopMessage};
+use super::rpc::progress::{
+    CloneOffsets, GetBrokerProgress, GetCorrections, GetDelayOffsets, GetQueueIndex, GetSubscription,
+    ResumeCheck,
+};
 use super::rpc::pull::PullMessage;
 use super::rpc::query::{QueryMessage, ViewMessage};
+use super::rpc::running::{AskConsume, AskRunningInfo, GetMemberOffsets};
 use super::rpc::send::{Recall, SendAnswer, SendLong, SendMessage};
+use super::rpc::topics::{
+    CreateTopic, CreateTopics, GetSystemTopics, GetSystemTopicsOfBroker, GetTopicConfig, GetTopicConfigs,
+    RegisterTopic,
+};
 use super::rpc::transaction::EndTransaction;
 use super::rpc::{Rpc, RpcError};
 use super::text::Text;
@@ -41,8 +59,8 @@ use super::text::Text;
 const SEND_BATCH: i32 = RequestCode::SEND_BATCH_MESSAGE.0;
 const LITE_PULL: i32 = RequestCode::LITE_PULL_MESSAGE.0;
 
-/// A request by its parts, for what has no type of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request by its parts, for what has no type of its own. `Debug` shows no values: passwords travel in them, too.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawRequest {
     /// The request code.
     pub code: i32,
@@ -50,6 +68,17 @@ pub struct RawRequest {
     pub fields: Fields,
     /// What travels behind the header.
     pub body: Bytes,
+}
+
+impl fmt::Debug for RawRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.fields.iter().map(|(key, _)| key).collect::<Vec<_>>();
+        f.debug_struct("RawRequest")
+            .field("code", &self.code)
+            .field("fields", &keys)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
 }
 
 macro_rules! requests {
@@ -252,6 +281,66 @@ requests! {
     DeleteKeyValue(DeleteKeyValue);
     /// Asks for the keys of a namespace.
     ListKeyValues(ListKeyValues);
+    /// Makes or changes many topics.
+    CreateTopics(CreateTopics);
+    /// Makes or changes a static topic.
+    CreateStaticTopic(CreateStaticTopic);
+    /// Tells a name server of a topic.
+    RegisterTopic(RegisterTopic);
+    /// Asks for the settings of all topics.
+    TopicConfigs(GetTopicConfigs);
+    /// Asks a name server for its system's topics.
+    SystemTopics(GetSystemTopics);
+    /// Asks a broker for its system's topics.
+    SystemTopicsOfBroker(GetSystemTopicsOfBroker);
+    /// Makes or changes many consumer groups.
+    CreateGroups(CreateGroups);
+    /// Asks for the settings of all groups.
+    GroupConfigs(GetGroupConfigs);
+    /// Lets a group read a topic or not.
+    Forbidden(UpdateForbidden);
+    /// Asks for the replicas of a broker.
+    Replicas(GetReplicas);
+    /// Asks for the members of all producer groups.
+    AllProducers(GetAllProducers);
+    /// Asks where all groups are.
+    BrokerProgress(GetBrokerProgress);
+    /// Asks for the least offsets of all groups.
+    Corrections(GetCorrections);
+    /// Copies a group's offsets to another.
+    CloneOffsets(CloneOffsets);
+    /// Asks how far delayed messages are delivered.
+    DelayOffsets(GetDelayOffsets);
+    /// Asks what a group is subscribed to.
+    Subscription(GetSubscription);
+    /// Asks for entries of a queue's index.
+    QueueIndex(GetQueueIndex);
+    /// Has a half message checked again.
+    ResumeCheck(ResumeCheck);
+    /// Makes a user.
+    CreateUser(CreateUser);
+    /// Changes a user.
+    UpdateUser(UpdateUser);
+    /// Deletes a user.
+    DeleteUser(DeleteUser);
+    /// Asks for a user.
+    User(GetUser);
+    /// Asks for users.
+    Users(ListUsers);
+    /// Gives a user rules.
+    CreateAcl(CreateAcl);
+    /// Changes rules of a user.
+    UpdateAcl(UpdateAcl);
+    /// Deletes rules of a user.
+    DeleteAcl(DeleteAcl);
+    /// Asks for the rules of a user.
+    Acl(GetAcl);
+    /// Asks for rules.
+    Acls(ListAcls);
+    /// Asks for the state of light topics.
+    LightState(GetLightState);
+    /// Asks about a topic that light topics belong to.
+    ParentTopic(GetParentTopic);
 }
 
 /// What encoding a head gave.

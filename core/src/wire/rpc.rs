@@ -12,15 +12,22 @@ use super::fields::FieldSink;
 use super::frame::Frame;
 use super::text::Text;
 
+pub mod acl;
 pub mod admin;
 pub mod consume;
+pub mod groups;
 pub mod heartbeat;
 pub mod inspect;
+pub mod light;
+pub mod mapping;
 pub mod offsets;
 pub mod pop;
+pub mod progress;
 pub mod pull;
 pub mod query;
+pub mod running;
 pub mod send;
+pub mod topics;
 pub mod transaction;
 
 pub(crate) mod record;

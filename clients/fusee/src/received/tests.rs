@@ -120,6 +120,33 @@ fn an_inner_batch_is_opened() {
 }
 
 #[test]
+fn a_reply_of_bombs_is_bounded_as_a_whole() {
+    const LARGE: usize = limits::INFLATED_BODY_BYTES;
+    let large = Codecs::default().deflate(&vec![0; LARGE], 5);
+    let fit = limits::INFLATED_REPLY_BYTES / LARGE;
+    let mut replies = vec![stored(5, &large); fit + 2];
+    for message in &mut replies {
+        message.sys_flag = Compression::Zlib.flag();
+    }
+    replies.push(stored(6, b"plain"));
+    let decoded = Decoder::default().decode(pulled(0, &replies));
+    assert_eq!((decoded.messages.len(), decoded.damaged.len()), (fit + 1, 2));
+    assert_eq!(decoded.messages[fit].text().expect("text"), "plain");
+}
+
+#[test]
+fn a_reply_of_batches_is_bounded_as_a_whole() {
+    let mut entries = BytesMut::new();
+    for _ in 0..100_000 {
+        batch::put_entry(0, b"", "", &mut entries).expect("a small entry");
+    }
+    let mut outer = stored(5, &Codecs::default().deflate(&entries, 5));
+    outer.sys_flag = Compression::Zlib.flag() | flags::NEED_UNWRAP | flags::INNER_BATCH;
+    let decoded = Decoder::default().decode(pulled(0, &[outer.clone(), outer.clone(), outer.clone(), outer]));
+    assert_eq!((decoded.messages.len(), decoded.damaged.len()), (limits::REPLY_ENTRIES, 2));
+}
+
+#[test]
 fn text_that_is_none_says_where() {
     let decoded = Decoder::default().decode(pulled(0, &[stored(5, b"ab\xFF")]));
     let error = decoded.messages[0].text().expect_err("no text");

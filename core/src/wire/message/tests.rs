@@ -97,6 +97,17 @@ fn every_cut_is_one_damage() {
 }
 
 #[test]
+fn messages_are_bounded() {
+    let body = Bytes::from(JAVA.repeat(limits::MESSAGES_PER_BODY + 2));
+    let (mut whole, mut damaged) = (0, Vec::new());
+    for message in messages(body) {
+        message.map_or_else(|damage| damaged.push(damage), |_| whole += 1);
+    }
+    assert_eq!(whole, limits::MESSAGES_PER_BODY);
+    assert!(matches!(&damaged[..], [one] if one.rest_lost && one.bytes.len() == 2 * JAVA.len()));
+}
+
+#[test]
 fn compression_is_three_bits() {
     let of = |bits| Compression::of(bits | flags::COMPRESSED);
     assert_eq!(Compression::of(0x300), Ok(None));

@@ -2,51 +2,25 @@
 //!
 //! Law: an answer that lists what a cluster has is bounded like any other, only higher.
 //!
-//! Sources: Java `CreateTopicRequestHeader`, `DeleteTopicRequestHeader`, `SubscriptionGroupConfig`, `ClusterInfo`,
-//! `TopicList`, `KVTable`, `TopicStatsTable`, `ConsumeStats`, `ConsumerConnection`, `ProducerConnection`,
-//! `ResetOffsetRequestHeader`; wire.md §3.6, §3.7, §5.2, §5.3, §5.6, §5.9.
+//! Sources: Java `DeleteTopicRequestHeader`, `ClusterInfo`, `GetBrokerMemberGroupRequestHeader`,
+//! `GetBrokerMemberGroupResponseBody`, `TopicList`, `KVTable`, `TopicStatsTable`, `ConsumeStats`, `ConsumerConnection`,
+//! `ProducerConnection`, `ProducerTableInfo`, `ProducerInfo`, `ResetOffsetRequestHeader`; wire.md §3.6, §3.7, §5.2, §5.3,
+//! §5.6.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::record::rpc;
-use super::{Rpc, RpcError, success};
-use crate::ids::{BrokerName, ClientId, Group, Queue, Topic};
+use super::{RpcError, success};
+use crate::ids::{BrokerName, Group, Queue, Topic};
 use crate::time::UnixMillis;
 use crate::wire::body;
-use crate::wire::codes::RequestCode;
-use crate::wire::fields::FieldSink;
 use crate::wire::frame::Frame;
 use crate::wire::pushed::{read_map, reset_offsets};
 use crate::wire::route::{BrokerBody, RouteBroker};
 use crate::wire::text::Text;
-
-rpc! {
-    /// Makes a topic on one broker, or changes it (17).
-    CreateTopic = UPDATE_AND_CREATE_TOPIC -> (), success; {
-        /// The topic.
-        topic: Topic = "topic",
-        /// The template; mostly `TBW102`.
-        default_topic: Text = "defaultTopic",
-        /// How many queues may be read.
-        read_queues: i32 = "readQueueNums",
-        /// How many queues may be written.
-        write_queues: i32 = "writeQueueNums",
-        /// 4 read, 2 write, 1 inherit.
-        perm: i32 = "perm",
-        /// `SINGLE_TAG` or `MULTI_TAG`.
-        filter_type: Text = "topicFilterType",
-        /// The system flag.
-        sys_flag: Option<i32> = "topicSysFlag",
-        /// Whether its queues are ordered.
-        order: bool = "order",
-        /// Attributes: `+key=value,-key`.
-        attributes: Option<Text> = "attributes",
-    }
-}
 
 rpc! {
     /// Deletes a topic on one broker (215).
@@ -63,69 +37,6 @@ rpc! {
         topic: Topic = "topic",
         /// Only in this cluster.
         cluster: Option<Text> = "clusterName",
-    }
-}
-
-/// Makes a consumer group on one broker, or changes it (200).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the members are Java's settings, named as they travel")]
-pub struct CreateGroup {
-    pub consume_broadcast_enable: bool,
-    pub consume_enable: bool,
-    pub consume_from_min_enable: bool,
-    #[serde(default)]
-    pub consume_message_orderly: bool,
-    #[serde(with = "body::group")]
-    pub group_name: Group,
-    pub notify_consumer_ids_changed_enable: bool,
-    pub retry_max_times: i32,
-    pub retry_queue_nums: i32,
-}
-
-impl CreateGroup {
-    /// A group with Java's settings.
-    #[must_use]
-    pub const fn of(group: Group) -> Self {
-        Self {
-            consume_broadcast_enable: true,
-            consume_enable: true,
-            consume_from_min_enable: true,
-            consume_message_orderly: false,
-            group_name: group,
-            notify_consumer_ids_changed_enable: true,
-            retry_max_times: 16,
-            retry_queue_nums: 1,
-        }
-    }
-}
-
-impl Rpc for CreateGroup {
-    const CODE: i32 = RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP.0;
-    type Reply = ();
-
-    fn fields(&self, _: &mut impl FieldSink) {}
-
-    fn body(&self) -> Bytes {
-        body::json(self)
-    }
-
-    fn read(frame: &Frame) -> Result<Self, RpcError> {
-        Ok(body::parse(&frame.body)?)
-    }
-
-    fn reply(frame: &Frame) -> Result<(), RpcError> {
-        success(frame)
-    }
-}
-
-rpc! {
-    /// Deletes a consumer group on one broker (207).
-    DeleteGroup = DELETE_SUBSCRIPTIONGROUP -> (), success; {
-        /// The group.
-        group: Group = "groupName",
-        /// Whether its offsets go too.
-        clean_offsets: bool = "cleanOffset",
     }
 }
 
@@ -155,6 +66,26 @@ rpc! {
         let brokers = read.broker_addr_table.into_values().map(BrokerBody::check).collect::<Result<_, _>>()?;
         Ok(ClusterInfo { brokers, clusters: read.cluster_addr_table })
     }; {}
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplicasBody {
+    #[serde(default)]
+    broker_member_group: Option<BrokerBody>,
+}
+
+rpc! {
+    /// Asks a name server for the replicas of a broker (901); since 5.0. Of a broker that it does not know there are none.
+    GetReplicas = GET_BROKER_MEMBER_GROUP -> Option<RouteBroker>, |frame: &Frame| {
+        success(frame)?;
+        body::parse::<ReplicasBody>(&frame.body)?.broker_member_group.map(BrokerBody::check).transpose()
+    }; {
+        /// The cluster.
+        cluster: Text = "clusterName",
+        /// The broker.
+        broker: BrokerName = "brokerName",
+    }
 }
 
 #[derive(Deserialize)]
@@ -301,6 +232,41 @@ rpc! {
     }
 }
 
+/// A client that produces for a group, as a broker knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Producer {
+    /// Its id.
+    #[serde(default, deserialize_with = "body::or_default")]
+    pub client_id: Text,
+    /// Its address, as the broker sees it: `/ip:port`.
+    #[serde(rename = "remoteIP", default)]
+    pub address: Option<Text>,
+    /// Its language by name.
+    #[serde(default)]
+    pub language: Option<Text>,
+    /// Its protocol version.
+    #[serde(default)]
+    pub version: i32,
+    /// When its last heartbeat came, in milliseconds since 1970.
+    #[serde(rename = "lastUpdateTimestamp", default)]
+    pub last_heartbeat: i64,
+}
+
+#[derive(Deserialize)]
+struct ProducersBody {
+    #[serde(default, deserialize_with = "body::or_default")]
+    data: BTreeMap<String, Vec<Producer>>,
+}
+
+rpc! {
+    /// Asks a broker for the members of all producer groups (328); since 4.9.4.
+    GetAllProducers = GET_ALL_PRODUCER_INFO -> BTreeMap<String, Vec<Producer>>, |frame: &Frame| {
+        success(frame)?;
+        Ok(body::parse_admin::<ProducersBody>(&frame.body)?.data)
+    }; {}
+}
+
 rpc! {
     /// Sets a group's offsets of a topic to a time (222), on one broker.
     ResetGroup = INVOKE_BROKER_TO_RESET_OFFSET -> Vec<(Queue, i64)>, |frame: &Frame| {
@@ -321,45 +287,5 @@ rpc! {
         offset: Option<i64> = "offset",
         /// The broker that is meant.
         broker: Option<BrokerName> = "bname",
-    }
-}
-
-rpc! {
-    /// Asks a broker where members of a group are (223); the reply's body holds their offsets.
-    GetMemberOffsets = INVOKE_BROKER_TO_GET_CONSUMER_STATUS -> (), success; {
-        /// The topic.
-        topic: Topic = "topic",
-        /// The group.
-        group: Group = "group",
-        /// Only this member.
-        client: Option<ClientId> = "clientAddr",
-    }
-}
-
-rpc! {
-    /// Asks a broker to ask a member how it is (307); the reply's body is what it said.
-    AskRunningInfo = GET_CONSUMER_RUNNING_INFO -> (), success; {
-        /// The group.
-        group: Group = "consumerGroup",
-        /// The member.
-        client: ClientId = "clientId",
-        /// Whether the stacks of its threads are wanted.
-        stacks: bool = "jstackEnable",
-    }
-}
-
-rpc! {
-    /// Asks a broker to have a member consume a message now (309); the reply's body is how it went.
-    AskConsume = CONSUME_MESSAGE_DIRECTLY -> (), success; {
-        /// The group.
-        group: Group = "consumerGroup",
-        /// The member.
-        client: Option<ClientId> = "clientId",
-        /// The broker's id of the message.
-        message_id: Text = "msgId",
-        /// The broker that stores it.
-        broker: Option<BrokerName> = "brokerName",
-        /// Its topic.
-        topic: Option<Topic> = "topic",
     }
 }

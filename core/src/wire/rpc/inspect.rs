@@ -1,16 +1,14 @@
-//! What administrators look up one by one: the settings of a topic or group, who reads what and how far behind,
-//! statistics; and what they set: keys and values and permissions to write on name servers, settings of brokers.
+//! What administrators look up one by one: who reads what and how far behind, statistics; and what they set: keys and values and permissions to write on name servers, settings of brokers.
 //!
 //! Laws: an answer that there is none is no error but `None`, where the protocol has a code for it. Lists are bounded
 //! by the bodies they come in.
 //!
-//! Sources: Java `GetTopicConfigRequestHeader`, `TopicConfig`, `GetSubscriptionGroupConfigRequestHeader`,
-//! `QueryTopicConsumeByWhoRequestHeader`, `GroupList`, `QueryTopicsByConsumerRequestHeader`,
+//! Sources: Java `QueryTopicConsumeByWhoRequestHeader`, `GroupList`, `QueryTopicsByConsumerRequestHeader`,
 //! `QueryConsumeTimeSpanRequestHeader`, `QueryConsumeTimeSpanBody`, `ViewBrokerStatsDataRequestHeader`,
 //! `BrokerStatsData`, `PollingInfoRequestHeader`, `WipeWritePermOfBrokerRequestHeader`,
 //! `AddWritePermOfBrokerRequestHeader`, `PutKVConfigRequestHeader`, `GetKVConfigRequestHeader`,
 //! `DeleteKVConfigRequestHeader`, `GetKVListByNamespaceRequestHeader`, `KVTable`,
-//! `AdminBrokerProcessor#updateBrokerConfig`, `AdminBrokerProcessor#getBrokerConfig`; wire.md §3.4, §3.6, §3.7, §5.6, §5.8.
+//! `AdminBrokerProcessor#updateBrokerConfig`, `GetBrokerConfigResponseHeader`; wire.md §3.4, §3.6, §3.7, §5.6, §5.8.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -18,7 +16,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::admin::{CreateGroup, TableBody, topics};
+use super::admin::{TableBody, topics};
 use super::consume::QueueBody;
 use super::record::rpc;
 use super::{Rpc, RpcError, success};
@@ -32,57 +30,6 @@ use crate::wire::text::Text;
 
 /// The namespace in which name servers keep which topics are ordered, and over how many queues of which broker.
 pub const ORDER_TOPICS: &str = "ORDER_TOPIC_CONFIG";
-
-/// The settings of a topic on one broker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TopicConfig {
-    /// The topic.
-    #[serde(rename = "topicName", with = "body::topic")]
-    pub topic: Topic,
-    /// How many queues may be read.
-    #[serde(rename = "readQueueNums")]
-    pub read_queues: i32,
-    /// How many queues may be written.
-    #[serde(rename = "writeQueueNums")]
-    pub write_queues: i32,
-    /// 4 read, 2 write, 1 inherit.
-    pub perm: i32,
-    /// `SINGLE_TAG` or `MULTI_TAG`.
-    #[serde(rename = "topicFilterType", default, deserialize_with = "body::or_default")]
-    pub filter_type: Text,
-    /// The system flag.
-    #[serde(rename = "topicSysFlag", default)]
-    pub sys_flag: i32,
-    /// Whether its queues are ordered.
-    #[serde(default)]
-    pub order: bool,
-    /// What brokers since 5.0 know of it beyond that, such as `message.type`.
-    #[serde(default, deserialize_with = "body::or_default")]
-    pub attributes: BTreeMap<String, Option<Text>>,
-}
-
-rpc! {
-    /// Asks a broker for a topic's settings (351); since 5.0.
-    GetTopicConfig = GET_TOPIC_CONFIG -> TopicConfig, |frame: &Frame| {
-        success(frame)?;
-        Ok(body::parse(&frame.body)?)
-    }; {
-        /// The topic.
-        topic: Topic = "topic",
-    }
-}
-
-rpc! {
-    /// Asks a broker for a group's settings, answered with what would make it (352); since 5.0.
-    GetGroupConfig = GET_SUBSCRIPTIONGROUP_CONFIG -> CreateGroup, |frame: &Frame| {
-        success(frame)?;
-        Ok(body::parse(&frame.body)?)
-    }; {
-        /// The group.
-        group: Group = "group",
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -260,11 +207,20 @@ fn lines(frame: &Frame) -> Result<Text, RpcError> {
     Text::from_utf8(frame.body.clone()).map_err(|_| RpcError::Malformed("body"))
 }
 
+/// The settings of a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// The settings: `key=value`, a line each.
+    pub settings: Text,
+    /// The state of the settings: a [`DataVersion`](super::topics::DataVersion) as it travels.
+    pub version: Text,
+}
+
 rpc! {
-    /// Asks a broker for all its settings (26): `key=value`, a line each.
-    GetBrokerConfig = GET_BROKER_CONFIG -> Text, |frame: &Frame| {
+    /// Asks a broker for all its settings (26).
+    GetBrokerConfig = GET_BROKER_CONFIG -> BrokerConfig, |frame: &Frame| {
         success(frame)?;
-        lines(frame)
+        Ok(BrokerConfig { settings: lines(frame)?, version: frame.header.fields.required_text("version")? })
     }; {}
 }
 

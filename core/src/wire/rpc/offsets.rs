@@ -170,6 +170,14 @@ impl OffsetTable {
     pub fn get(&self, topic: &Topic, group: &Group, queue: i32) -> Option<i64> {
         self.offset_table.get(&format!("{topic}@{group}"))?.get(&queue).copied()
     }
+
+    /// Every offset, with its topic, group and queue.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, i32, i64)> {
+        self.offset_table.iter().flat_map(|(key, queues)| {
+            let (topic, group) = key.split_once('@').unwrap_or((key, ""));
+            queues.iter().map(move |(queue, offset)| (topic, group, *queue, *offset))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -183,5 +191,6 @@ mod tests {
         let (topic, group) = (Topic::new("t").unwrap(), Group::new("g").unwrap());
         assert_eq!([0, 1, 2].map(|queue| table.get(&topic, &group, queue)), [Some(0), Some(7), None]);
         assert_eq!(table.get(&topic, &Group::new("other").unwrap(), 0), None);
+        assert_eq!(table.iter().collect::<alloc::vec::Vec<_>>(), [("t", "g", 0, 0), ("t", "g", 1, 7)]);
     }
 }

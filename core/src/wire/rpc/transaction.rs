@@ -4,19 +4,43 @@
 //!
 //! Sources: Java `EndTransactionRequestHeader`; wire.md §3.2, §12.2.
 
-use super::record::rpc;
-use super::success;
+use super::record::{Field, rpc};
+use super::{RpcError, success};
 use crate::ids::{BrokerName, Group, Topic};
+use crate::wire::fields::{FieldSink, Fields};
 use crate::wire::text::Text;
 
 /// What becomes of a half message.
-pub mod verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
     /// Not decided; the broker will ask again.
-    pub const UNKNOWN: i32 = 0;
+    Unknown,
     /// It becomes a message.
-    pub const COMMIT: i32 = 8;
+    Commit,
     /// It is dropped.
-    pub const ROLLBACK: i32 = 12;
+    Rollback,
+}
+
+impl Field for Verdict {
+    fn put(&self, key: &'static str, out: &mut impl FieldSink) {
+        out.int(
+            key,
+            match self {
+                Self::Unknown => 0,
+                Self::Commit => 8,
+                Self::Rollback => 12,
+            },
+        );
+    }
+
+    fn read(fields: &Fields, key: &'static str) -> Result<Self, RpcError> {
+        match fields.required_int(key)? {
+            0 => Ok(Self::Unknown),
+            8 => Ok(Self::Commit),
+            12 => Ok(Self::Rollback),
+            _ => Err(RpcError::Malformed(key)),
+        }
+    }
 }
 
 rpc! {
@@ -30,8 +54,8 @@ rpc! {
         queue_offset: i64 = "tranStateTableOffset",
         /// The log offset of the half message.
         physical_offset: i64 = "commitLogOffset",
-        /// A [`verdict`].
-        verdict: i32 = "commitOrRollback",
+        /// What becomes of it.
+        verdict: Verdict = "commitOrRollback",
         /// Whether a broker asked.
         from_check: bool = "fromTransactionCheck",
         /// The client's id of the message.
