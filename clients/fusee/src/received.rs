@@ -219,7 +219,9 @@ impl Decoder {
                 Ok(message) if message.is_inner_batch() => {
                     for entry in batch::unwrap(&message, message.body.clone()) {
                         let Some(left) = entries.checked_sub(1) else {
-                            decoded.damaged.push(report(offset, "its reply holds more entries than any".into()));
+                            decoded
+                                .damaged
+                                .push(report(offset, "its reply holds more entries than any".into()));
                             break;
                         };
                         entries = left;
