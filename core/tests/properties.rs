@@ -6,9 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
+use fusee_core::ids::{BrokerName, Queue, Topic};
 use fusee_core::time::UnixMillis;
 use fusee_core::wire::ids::Host;
 use fusee_core::wire::message::{StoredMessage, messages};
+use fusee_core::wire::pushed::{consumer_status, reset_offsets};
+use fusee_core::wire::rpc::Rpc;
+use fusee_core::wire::rpc::running::{GetMemberOffsets, QueueInfo, RunningInfo};
 use fusee_core::wire::{
     Dialect, Fields, Frame, Framer, Header, Kind, Language, Properties, PropertyText, Request, RequestCode,
     Text, batch,
@@ -129,6 +133,9 @@ const NAMES: &[&str] = &[
     "groupName",
     "producerGroup",
     "topic",
+    "compareGroup",
+    "destGroup",
+    "srcGroup",
 ];
 const TEXTS: &[&str] = &[
     "attemptId",
@@ -152,7 +159,19 @@ const TEXTS: &[&str] = &[
     "i",
     "key",
     "recallHandle",
-    "topicFilterType",
+    "dataVersion",
+    "filter",
+    "filterGroups",
+    "namespace",
+    "policyType",
+    "resource",
+    "resourceFilter",
+    "statsKey",
+    "statsName",
+    "subject",
+    "subjectFilter",
+    "username",
+    "value",
 ];
 const FLAGS: &[&str] = &[
     "order",
@@ -160,8 +179,12 @@ const FLAGS: &[&str] = &[
     "suspend",
     "cleanOffset",
     "fromTransactionCheck",
+    "force",
     "isForce",
+    "isOrder",
     "jstackEnable",
+    "offline",
+    "readable",
     "k",
     "m",
     "unitMode",
@@ -172,20 +195,25 @@ const NUMBERS: &[&str] = &[
     "queueId",
     "topicSysFlag",
     "offset",
-    "commitOrRollback",
+    "count",
     "d",
     "delayLevel",
     "e",
     "f",
     "flag",
     "h",
+    "groupSeq",
+    "index",
     "initMode",
     "j",
+    "maxGroupNum",
     "maxMsgNums",
     "maxNum",
+    "maxTopicNum",
     "perm",
     "readQueueNums",
     "sysFlag",
+    "topicSeq",
     "writeQueueNums",
     "commitLogOffset",
     "commitOffset",
@@ -216,9 +244,12 @@ fn every_field() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
         fields(TEXTS, text(40).boxed()),
         fields(FLAGS, any::<bool>().prop_map(|flag| flag.to_string()).boxed()),
         fields(NUMBERS, number.boxed()),
+        proptest::sample::select(vec!["0", "8", "12"]),
+        proptest::sample::select(vec!["SINGLE_TAG", "MULTI_TAG"]),
     );
-    parts.prop_map(|(names, texts, flags, numbers)| {
-        names.into_iter().chain(texts).chain(flags).chain(numbers).collect()
+    parts.prop_map(|(names, texts, flags, numbers, verdict, tags)| {
+        let chosen = [("commitOrRollback", verdict.to_owned()), ("topicFilterType", tags.to_owned())];
+        names.into_iter().chain(texts).chain(flags).chain(numbers).chain(chosen).collect()
     })
 }
 
@@ -233,8 +264,20 @@ fn every_body() -> impl Strategy<Value = String> {
         let consumer = format!(
             r#"{{"consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","consumeType":"CONSUME_PASSIVELY","groupName":"{name}","messageModel":"CLUSTERING","subscriptionDataSet":[{entry}],"unitMode":{flag}}}"#
         );
+        let topic = format!(
+            r#"{{"attributes":{{"{other}":"{name}"}},"order":{flag},"perm":{number},"readQueueNums":{number},"topicFilterType":"MULTI_TAG","topicName":"{name}","topicSysFlag":{number},"writeQueueNums":{number}}}"#
+        );
+        let group = format!(
+            r#""attributes":{{"{other}":"{name}"}},"brokerId":{number},"consumeEnable":{flag},"consumeTimeoutMinute":{number},"groupName":"{name}","groupRetryPolicy":{{"customizedRetryPolicy":{{"next":[{number}]}},"exponentialRetryPolicy":{{"initial":{number},"max":{number},"multiplier":{number}}},"type":"{other}"}},"groupSysFlag":{number},"retryMaxTimes":{number},"subscriptionDataSet":[{{"expression":"{other}","expressionType":"TAG","topic":"{name}","version":{number}}}]"#
+        );
+        let rule = format!(
+            r#"{{"actions":["Pub","{other}"],"decision":"{other}","resource":"Topic:{name}","sourceIps":["{other}"]}}"#
+        );
+        let administered = format!(
+            r#""topicConfigList":[{topic}],{group},"groupConfigList":[{{{group}}}],"queueDatas":[{{"brokerName":"{other}","perm":{number},"readQueueNums":{number},"topicSysFlag":{number},"writeQueueNums":{number}}}],"bname":"{other}","epoch":{number},"hostedQueues":{{{number}:[{{"bname":"{other}","endOffset":{number},"gen":{number},"logicOffset":{number},"queueId":{number},"startOffset":{number},"timeOfEnd":{number},"timeOfStart":{number}}}]}},"scope":"{other}","totalQueues":{number},"username":"{name}","password":"{other}","userType":"{other}","userStatus":"disable","subject":"User:{name}","policies":[{{"entries":[{rule}],"policyType":"Default"}}]"#
+        );
         format!(
-            r#"{{"acks":[],"brokerName":"{other}","clientID":"{name}","clientId":"{name}","consumerDataSet":[{consumer}],"consumerGroup":"{other}","group":"{other}","groupName":"{name}","heartbeatFingerprint":{number},"messageModel":"CLUSTERING","mode":"POP","mqSet":[{queue}],"popShareQueueNum":{number},"producerDataSet":[{{"groupName":"{other}"}}],"strategyName":"AVG","subscriptionData":{entry},"topic":"{name}","withoutSub":{flag}}}"#
+            r#"{{{administered},"acks":[],"brokerName":"{other}","clientID":"{name}","clientId":"{name}","consumerDataSet":[{consumer}],"consumerGroup":"{other}","group":"{other}","heartbeatFingerprint":{number},"messageModel":"CLUSTERING","mode":"POP","mqSet":[{queue}],"popShareQueueNum":{number},"producerDataSet":[{{"groupName":"{other}"}}],"strategyName":"AVG","subscriptionData":{entry},"topic":"{name}","withoutSub":{flag}}}"#
         )
     })
 }
@@ -277,7 +320,75 @@ fn every_request_reads_back_as_itself() {
         Ok(())
     });
     let seen = seen.into_inner();
-    assert!(seen.len() >= 40, "{} types were made: {seen:?}", seen.len());
+    assert!(seen.len() >= 94, "{} types were made: {seen:?}", seen.len());
+}
+
+fn queue() -> impl Strategy<Value = Queue> {
+    ("[a-zA-Z0-9_%-]{1,100}", text(20), any::<i32>()).prop_filter_map("names", |(topic, broker, queue)| {
+        Some(Queue { topic: Topic::new(&topic).ok()?, broker: BrokerName::new(&broker).ok()?, queue })
+    })
+}
+
+/// Every queue once.
+fn by_queue<V: std::fmt::Debug>(
+    value: impl Strategy<Value = V>,
+) -> impl Strategy<Value = BTreeMap<Queue, V>> {
+    btree_map(queue(), value, 0..4)
+}
+
+#[test]
+fn what_members_tell_reads_back() {
+    let texts = || btree_map(text(12), text(12), 0..4);
+    let numbers = any::<([i64; 9], [i32; 3], [bool; 2])>();
+    let info = numbers.prop_map(|(longs, ints, truths)| QueueInfo {
+        cached_msg_count: ints[0],
+        cached_msg_max_offset: longs[0],
+        cached_msg_min_offset: longs[1],
+        cached_msg_size_in_mib: ints[1],
+        commit_offset: longs[2],
+        dropped: truths[0],
+        last_consume_timestamp: longs[3],
+        last_lock_timestamp: longs[4],
+        last_pull_timestamp: longs[5],
+        locked: truths[1],
+        transaction_msg_count: ints[2],
+        transaction_msg_max_offset: longs[6],
+        transaction_msg_min_offset: longs[7],
+        try_unlock_times: longs[8],
+    });
+    let members = (texts(), by_queue(info), by_queue(any::<i64>()), texts(), proptest::option::of(text(200)));
+    holds("members", &members, |(properties, queues, offsets, application, stacks)| {
+        let list = queues.clone().into_iter().collect();
+        let written = RunningInfo { properties, queues: list, application, stacks, ..RunningInfo::default() };
+        let mut read = RunningInfo::parse(&written.body()).expect("what was written");
+        read.queues.sort_by(|(one, _), (other, _)| one.cmp(other));
+        prop_assert_eq!(read, written);
+
+        let list = offsets.clone().into_iter().collect::<Vec<_>>();
+        let member = consumer_status(&list);
+        let table = std::str::from_utf8(&member).expect("text").split_once("\"messageQueueTable\":");
+        let table = table.and_then(|(_, table)| table.strip_suffix('}')).expect("a table");
+        let pushed = format!("{{\"offsetTable\":{table}}}");
+        let read = reset_offsets(pushed.as_bytes()).expect("what brokers push");
+        prop_assert_eq!(&read.into_iter().collect::<BTreeMap<_, _>>(), &offsets);
+        let told = format!("{{\"consumerTable\":{{\"member\":{table}}},\"messageQueueTable\":{{}}}}");
+        let read = GetMemberOffsets::reply(&reply(told.as_bytes())).expect("what brokers pass on");
+        prop_assert_eq!(&read["member"].iter().cloned().collect::<BTreeMap<_, _>>(), &offsets);
+        Ok(())
+    });
+}
+
+fn reply(body: &[u8]) -> Frame {
+    let header = Header {
+        kind: Kind::Response,
+        code: 0,
+        language: Language::JAVA,
+        version: 513,
+        opaque: 1,
+        remark: None,
+        fields: Fields::default(),
+    };
+    Frame { header, body: Bytes::copy_from_slice(body) }
 }
 
 fn host() -> impl Strategy<Value = Host> {
