@@ -254,10 +254,11 @@ impl SendReply {
     fn read(frame: &Frame) -> Result<Self, RpcError> {
         let status = Durability::of(frame.header.code).ok_or_else(|| RpcError::refused(frame))?;
         let fields = &frame.header.fields;
-        let id = fields.required_text("msgId")?;
+        let id = fields.required("msgId")?;
         Ok(Self {
             status,
-            offset_id: OffsetId::parse(&id).map_or_else(|| MessageId::Text(id.detached()), MessageId::Place),
+            offset_id: OffsetId::parse(id)
+                .map_or_else(|| MessageId::Text(String::from(id).into()), MessageId::Place),
             queue: fields.required_int("queueId")?,
             queue_offset: fields.required_int("queueOffset")?,
             transaction_id: fields.text("transactionId"),
