@@ -340,7 +340,7 @@ impl Line<'_> {
     }
 
     fn or_null(&mut self, text: &Option<Text>) -> &mut Self {
-        self.text(text.as_deref().filter(|text| !text.is_empty()).unwrap_or("null"))
+        self.text(text.as_deref().unwrap_or("null"))
     }
 
     fn number(&mut self, number: impl Into<i64>) -> &mut Self {

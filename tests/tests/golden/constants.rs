@@ -7,9 +7,11 @@ use fusee_core::wire::rpc::consume::RequestMode;
 use fusee_core::wire::rpc::heartbeat::{ConsumeFrom, ConsumeType, MessageModel};
 use fusee_core::wire::rpc::pull;
 use fusee_core::wire::rpc::send::TEMPLATE_TOPIC;
+use fusee_core::wire::trace::TransactionState;
 use fusee_core::wire::{Language, RequestCode, ResponseCode, VERSION};
 use serde_json::{Map, Value, json};
 
+use super::trace::KINDS;
 use super::vector::{Checked, Vector, Verdict, same};
 
 fn number(value: &Value) -> Option<i32> {
@@ -164,6 +166,15 @@ pub(crate) fn enumeration(vector: &Vector) -> Checked {
         "MessageRequestMode" => among(java, json!([RequestMode::Pull, RequestMode::Pop])),
         "CMResult" => {
             among(java, json!([ConsumeResult::Success, ConsumeResult::Later, ConsumeResult::Failed]))
+        }
+        "LocalTransactionState" => among(java, json!(TransactionState::ALL.map(TransactionState::name))),
+        "MessageType" => {
+            // Their places travel, in records of the trace; 4.9.4 has one less.
+            for (place, java) in java.as_array().into_iter().flatten().enumerate() {
+                let known = KINDS.iter().find(|(name, _)| java == *name).map(|(_, kind)| kind.0);
+                same("place", known, i32::try_from(place).ok())?;
+            }
+            Ok(Verdict::Checked)
         }
         "BoundaryType" => among(java, json!(["LOWER", "UPPER"])),
         "TopicFilterType" => among(java, json!(["SINGLE_TAG", "MULTI_TAG"])),

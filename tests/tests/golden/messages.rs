@@ -7,6 +7,7 @@ use fusee_core::wire::{Damaged, OffsetId, Properties, PropertyText, StoredMessag
 use fusee_engine::codec::{Codecs, body_crc};
 use serde_json::Value;
 
+use super::sending;
 use super::vector::{Checked, Vector, Verdict, pairs, same, text, unhex};
 
 const LIMIT: usize = 16 * 1024 * 1024;
@@ -98,7 +99,7 @@ fn same_again(bytes: &Bytes, read: &[Result<StoredMessage, Damaged>]) -> Result<
 
 pub(crate) fn message(vector: &Vector) -> Checked {
     if !vector.has("hex") {
-        return Ok(Verdict::NotCovered("messages that Java cannot write".to_owned()));
+        return sending::never_made(vector);
     }
     let bytes = vector.hex()?;
     let read = read(bytes.clone());
@@ -170,10 +171,14 @@ pub(crate) fn unique_id(vector: &Vector) -> Checked {
     };
     let (Some(ip), Some(process)) = (out["ip"].as_str().and_then(|ip| ip.parse().ok()), out["pid"].as_u64())
     else {
-        return Ok(Verdict::NotCovered("ids that are none".to_owned()));
+        return Ok(Verdict::NotCovered(
+            "ids that are none: they are made here and never taken apart".to_owned(),
+        ));
     };
     let (Some(salt), Some(counter), Some(time)) = (digits(20, 12), digits(4, 0), out["time"].as_i64()) else {
-        return Ok(Verdict::NotCovered("ids that are none".to_owned()));
+        return Ok(Verdict::NotCovered(
+            "ids that are none: they are made here and never taken apart".to_owned(),
+        ));
     };
     let process = u32::try_from(process).map_err(|error| error.to_string())?;
     let counter = u16::try_from(counter).map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use fusee_core::assign::{Strategy, java_order, nearby, queue_order, ring_hash};
 use fusee_core::ids::{BrokerName, Group, Queue, Topic};
 use fusee_core::wire::Text;
+use fusee_core::wire::order_counts::{Counted, OrderCounts};
 use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
 use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets, RetryMark};
 use fusee_core::wire::rpc::send::RecallHandle;
@@ -59,7 +60,9 @@ pub(crate) fn string_hash(vector: &Vector) -> Checked {
 pub(crate) fn select_by_hash(vector: &Vector) -> Checked {
     let input = vector.input();
     let Some(argument) = input["arg"].as_str() else {
-        return Ok(Verdict::NotCovered("selection by what is no text".to_owned()));
+        return Ok(Verdict::NotCovered(
+            "a sharding key is a text; who shards by numbers has a selector of his own".to_owned(),
+        ));
     };
     let queues = input["queues"].as_u64().and_then(|count| usize::try_from(count).ok()).ok_or("no queues")?;
     let ours = place_by_hash(argument, queues).and_then(|place| u64::try_from(place).ok());
@@ -132,26 +135,47 @@ pub(crate) fn pop_handle_read(vector: &Vector) -> Checked {
     Ok(Verdict::Checked)
 }
 
+/// Java names what a number is said of by its mark, an at sign, and the queue or `qo`, the queue, a percent sign, the
+/// offset.
 pub(crate) fn pop_info(vector: &Vector) -> Checked {
-    let java = &vector.output()["offsets"];
+    let (start, java) = (&vector.output()["start"], &vector.output()["offsets"]);
     let string = text(&vector.input()["text"]).unwrap_or_default();
-    if string.contains("qo") {
-        return Ok(Verdict::NotCovered("counts of ordered messages".to_owned()));
-    }
+    order_counts(&string, &vector.output()["order"])?;
     match PopOffsets::parse(&string) {
-        Err(_) if java.get("error").is_some() => {}
+        // Only counts are said of single messages.
+        Err(_) if string.contains("qo") || java.get("error").is_some() => {}
         Err(error) => return Err(error.to_string()),
         Ok(_) if java.get("error").is_some() => return Err("a list where Java refuses".to_owned()),
         Ok(offsets) => {
             same("entries", offsets.0.len(), java.as_object().map_or(0, serde_json::Map::len))?;
             for ((mark, queue), ours) in offsets.0 {
-                let mark = ["0", "1", "2"][mark as usize];
-                let java = java[format!("{mark}@{queue}")].as_array().into_iter().flatten();
-                same("offsets", ours, java.filter_map(Value::as_i64).collect())?;
+                let key = format!("{}@{queue}", mark as u8);
+                let java = java[&key].as_array().into_iter().flatten();
+                same("offsets", ours.clone(), java.filter_map(Value::as_i64).collect())?;
+                if start.get("error").is_none() {
+                    same("start", ours, start[&key].as_i64().into_iter().collect())?;
+                }
             }
         }
     }
     Ok(Verdict::Checked)
+}
+
+fn order_counts(string: &str, java: &Value) -> Result<(), String> {
+    match OrderCounts::parse(string) {
+        Err(_) if java.get("error").is_some() => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(_) if java.get("error").is_some() => Err("counts where Java refuses".to_owned()),
+        Ok(counts) => {
+            let key = |(mark, queue, offset): Counted| match offset {
+                Some(offset) => format!("{}@qo{queue}%{offset}", mark as u8),
+                None => format!("{}@{queue}", mark as u8),
+            };
+            let ours = counts.iter().map(|(of, count)| (key(of), Some(i64::from(count))));
+            let java = java.as_object().into_iter().flatten();
+            same("counts", sorted(ours), sorted(java.map(|(key, count)| (key.clone(), count.as_i64()))))
+        }
+    }
 }
 
 pub(crate) fn recall(vector: &Vector) -> Checked {
