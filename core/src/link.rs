@@ -282,12 +282,22 @@ impl Link {
         (fate, Some(call))
     }
 
-    /// Gives back what nobody took, in the order it was asked for. Answers that were not taken are dropped: whoever
-    /// asked is going away.
-    pub(crate) fn withdraw(&mut self) -> Vec<Call> {
-        let waiting = core::mem::take(&mut self.waiting);
-        let keys = waiting.into_iter().filter_map(Waiting::call).chain(core::mem::take(&mut self.sends));
-        keys.filter_map(|key| self.calls.remove(key)).collect()
+    /// Splits off what was taken, which is waited for on the connection that took it. What nobody took stays and goes
+    /// over the next connection. Answers that were not taken are dropped: whoever asked is going away.
+    pub(crate) fn renew(&mut self) -> Self {
+        let mut old = core::mem::replace(self, Self::new(self.bound));
+        let taken = old.calls.split_off(|call| call.taken.is_some());
+        self.calls = core::mem::replace(&mut old.calls, taken);
+        self.waiting = core::mem::take(&mut old.waiting);
+        self.waiting.retain(|waiting| matches!(waiting, Waiting::Call(_)));
+        self.sends = core::mem::take(&mut old.sends);
+        old
+    }
+
+    /// Gives back the sends that nobody took, in the order they were made: another broker may have them.
+    pub(crate) fn withdraw_sends(&mut self) -> Vec<Call> {
+        let sends = core::mem::take(&mut self.sends);
+        sends.into_iter().filter_map(|key| self.calls.remove(key)).collect()
     }
 
     /// Gives back the heartbeats that nobody took: what they say may be out of date.

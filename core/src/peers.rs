@@ -40,7 +40,8 @@ pub(crate) struct Peer {
     since: Instant,
     ups: u64,
     link: Link,
-    /// Which link this is: distinguishes the requests of different connections.
+    /// Which link this is: another one after a loss, the same one for connections that follow each other by agreement,
+    /// since what the one did not take the next one does.
     link_number: u32,
     /// The dial's time-out, or the end of the back-off.
     timer: Option<Timer>,
@@ -65,6 +66,12 @@ struct Draining {
     peer: PeerId,
     link: Link,
     link_number: u32,
+}
+
+impl Draining {
+    fn has(&self, call: CallId) -> bool {
+        self.peer == call.peer && self.link_number == call.link && self.link.has(call.key)
+    }
 }
 
 /// All addresses.
@@ -188,7 +195,7 @@ impl Peers {
     }
 
     fn draining_link(&mut self, call: CallId) -> Option<(ConnId, &mut Link)> {
-        let of_call = |d: &&mut Draining| d.peer == call.peer && d.link_number == call.link;
+        let of_call = |d: &&mut Draining| d.has(call);
         let found = self.draining.iter_mut().find(|(_, draining)| of_call(draining));
         found.map(|(conn, draining)| (*conn, &mut draining.link))
     }
@@ -237,9 +244,10 @@ impl Peers {
         Some(CallError::Lost { peer: peer.address.clone(), why: peer.last_lost.clone()? })
     }
 
-    /// Whether a request was made on the connection its peer has now.
+    /// Whether a request is with the connection its peer has now, or waits for the next one.
     pub(crate) fn is_same_link(&self, call: CallId) -> bool {
-        self.get(call.peer).link_number == call.link
+        let peer = self.get(call.peer);
+        peer.link_number == call.link && peer.link.has(call.key)
     }
 
     /// So many requests were never answered on the connection this peer has now that it is of no use.
@@ -249,11 +257,7 @@ impl Peers {
 
     /// Whether a request has not ended.
     pub(crate) fn has_call(&self, call: CallId) -> bool {
-        if self.is_same_link(call) {
-            return self.get(call.peer).link.has(call.key);
-        }
-        let of_call = |d: &&Draining| d.peer == call.peer && d.link_number == call.link;
-        self.draining.values().find(of_call).is_some_and(|draining| draining.link.has(call.key))
+        self.is_same_link(call) || self.draining.values().any(|draining| draining.has(call))
     }
 
     pub(crate) fn link(&self, conn: ConnId) -> Option<&Link> {

@@ -334,10 +334,11 @@ impl Producers {
     fn time_out(&mut self, cx: &mut Cx, id: SendId) {
         let Some(sending) = self.sends.get_mut(id.0) else { return };
         if let Step::Flying { call, since, .. } = sending.step {
+            let silent = cx.peers.is_same_link(call) && cx.peers.heard_at(call.peer) <= since;
             if cx.forget(call) == Fate::Sent {
                 sending.attempts += 1;
                 sending.doubt = true;
-                if cx.peers.is_same_link(call) && cx.peers.heard_at(call.peer) <= since {
+                if silent {
                     cx.suspect(call.peer);
                 }
             } else if sending.last.is_none() {

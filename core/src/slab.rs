@@ -84,6 +84,24 @@ impl<T> Slab<T> {
         (entry.value.is_some() && key.short() == Some(short)).then_some(key)
     }
 
+    /// Moves the entries that say so to a table of their own, where they keep their keys. Here these keys find nothing,
+    /// and are not given away again.
+    pub(crate) fn split_off(&mut self, moves: impl Fn(&T) -> bool) -> Self {
+        let mut split = Self::default();
+        for (index, entry) in (0..).zip(&mut self.entries) {
+            let generation = entry.generation;
+            let value = entry.value.take_if(|value| moves(value));
+            if value.is_some() {
+                entry.generation = generation.wrapping_add(1);
+                self.free.push(index);
+            } else {
+                split.free.push(index);
+            }
+            split.entries.push(Entry { generation, value });
+        }
+        split
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
@@ -113,6 +131,22 @@ mod tests {
         assert_eq!((slab.get(first), slab.get(second)), (None, Some(&'b')));
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn what_is_split_off_keeps_its_key_and_nothing_else_has_it() {
+        let mut slab = Slab::default();
+        let keys = ['a', 'b', 'c', 'd'].map(|value| slab.insert(value));
+        slab.remove(keys[3]);
+        let mut split = slab.split_off(|value| *value != 'b');
+        assert_eq!((slab.len(), split.len()), (1, 2));
+        assert_eq!(keys.map(|key| slab.get(key).copied()), [None, Some('b'), None, None]);
+        assert_eq!(keys.map(|key| split.get(key).copied()), [Some('a'), None, Some('c'), None]);
+        for value in ['x', 'y', 'z'] {
+            let key = slab.insert(value);
+            assert!(!keys.contains(&key) && split.get(key).is_none());
+        }
+        assert_eq!((split.remove(keys[0]), split.remove(keys[1]), split.len()), (Some('a'), None, 1));
     }
 
     #[test]

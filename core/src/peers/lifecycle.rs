@@ -132,13 +132,16 @@ impl Cx {
     }
 
     /// The server at the other end goes away: what it has is waited for, everything else goes over a new connection,
-    /// after a pause, since the same server may answer there again. Returns what was not handed over yet.
-    /// (Java: `NettyRemotingClient`, code `GO_AWAY`.)
+    /// after a pause, since the same server may answer there again. Returns the sends it was not given yet, for which
+    /// there may be a better place. (Java: `NettyRemotingClient`, code `GO_AWAY`.)
     pub(crate) fn go_away(&mut self, conn: ConnId) -> Vec<Cut> {
-        let Some(id) = self.peers.conns.get(&conn).copied() else { return Vec::new() };
-        let cuts = self.drain(conn, &LostWhy::GoAway);
+        let Some(id) = self.drain(conn, LostWhy::GoAway) else { return Vec::new() };
         self.back_off(id);
-        cuts
+        let cut = |mut call: Call| {
+            self.timers.disarm(&mut call.timer);
+            Cut { purpose: call.purpose, peer: id, why: LostWhy::GoAway, sent: false }
+        };
+        self.peers.list[id.0 as usize].link.withdraw_sends().into_iter().map(cut).collect()
     }
 
     /// Waits longer each time before it dials again, until a reply says that the address works.
@@ -153,26 +156,19 @@ impl Cx {
         self.out.push_back(Output::Note(Note::Backoff(peer.address.clone(), pause)));
     }
 
-    /// A connection that works is used no more: what it has is waited for, everything else goes over a new one. Returns
-    /// what was not handed over yet.
-    fn drain(&mut self, conn: ConnId, why: &LostWhy) -> Vec<Cut> {
-        let Some(id) = self.peers.conns.remove(&conn) else { return Vec::new() };
+    /// A connection that works is used no more: what it has is waited for, everything else waits for a new one. Returns
+    /// whose it was.
+    fn drain(&mut self, conn: ConnId, why: LostWhy) -> Option<PeerId> {
+        let id = self.peers.conns.remove(&conn)?;
         let peer = &mut self.peers.list[id.0 as usize];
-        let mut link = core::mem::replace(&mut peer.link, Link::new(self.config.connections.in_flight));
-        let waiting = link.withdraw();
-        let link_number = peer.link_number;
-        peer.link_number = peer.link_number.wrapping_add(1);
+        let draining = Draining { peer: id, link: peer.link.renew(), link_number: peer.link_number };
         (peer.state, peer.since) = (State::Idle, self.now);
         self.timers.disarm(&mut peer.timer);
         peer.last_lost = Some(why.clone());
-        self.out.push_back(Output::Note(Note::Retired(peer.address.clone(), why.clone())));
-        self.peers.draining.insert(conn, Draining { peer: id, link, link_number });
+        self.out.push_back(Output::Note(Note::Retired(peer.address.clone(), why)));
+        self.peers.draining.insert(conn, draining);
         self.end_drain(conn);
-        let cut = |mut call: Call| {
-            self.timers.disarm(&mut call.timer);
-            Cut { purpose: call.purpose, peer: id, why: why.clone(), sent: false }
-        };
-        waiting.into_iter().map(cut).collect()
+        Some(id)
     }
 
     /// Closes a connection that is going away, once nothing is waited for on it.
@@ -220,23 +216,28 @@ impl Cx {
             State::Dialing(_) => return self.hang_up(id, LostWhy::TimedOut),
             State::Backoff if self.peers.get(id).link.is_idle() => self.peers.get_mut(id).state = State::Idle,
             State::Backoff => self.dial(id),
-            State::Up(conn) => return self.look_at_age(id, conn),
+            State::Up(conn) => self.look_at_age(id, conn),
             State::Idle => {}
         }
         Vec::new()
     }
 
     /// A connection may be old enough to be replaced, or idle for long enough to be closed.
-    fn look_at_age(&mut self, id: PeerId, conn: ConnId) -> Vec<Cut> {
+    fn look_at_age(&mut self, id: PeerId, conn: ConnId) {
         let ConnectionConfig { idle_close, life_max, .. } = self.config.connections;
         let peer = &mut self.peers.list[id.0 as usize];
         let old_at = life_max.map(|life| peer.since + life);
         let idle_at = idle_close.map(|idle| peer.link.heard_at().max(peer.since) + idle);
         if old_at.is_some_and(|at| at <= self.now) {
-            return self.drain(conn, &LostWhy::Aged);
+            self.drain(conn, LostWhy::Aged);
+            if !self.peers.get(id).link.is_idle() {
+                self.dial(id);
+            }
+            return;
         }
         if idle_at.is_some_and(|at| at <= self.now) && peer.link.is_idle() {
-            return self.drain(conn, &LostWhy::Idle);
+            self.drain(conn, LostWhy::Idle);
+            return;
         }
         // An idle time that passed while something waits is looked at again a moment later.
         let soon = self.now + limits::CALL_DEADLINE;
@@ -244,7 +245,6 @@ impl Cx {
         if let Some(next) = next {
             self.timers.rearm(&mut peer.timer, next, Alarm::Peer(id));
         }
-        Vec::new()
     }
 
     /// A reply came: this address works.

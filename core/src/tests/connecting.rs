@@ -248,6 +248,48 @@ fn what_waits_for_a_connection_in_vain_is_not_told_that_the_last_one_was_unused(
 }
 
 #[test]
+fn what_a_connection_did_not_take_before_it_was_replaced_goes_over_the_next_one() {
+    let raw = crate::wire::RawRequest {
+        code: 28,
+        fields: crate::wire::Fields::default(),
+        body: bytes::Bytes::new(),
+    };
+    let raw = || crate::wire::Request::Raw(raw.clone().into());
+    for old in [true, false] {
+        let mut bench = Bench::with(|config| {
+            config.connections.life_max = old.then_some(Duration::from_secs(60));
+        });
+        let (address, patience) = (Address::new("a:1").expect("an address"), Duration::from_secs(70));
+        let [taken, waits] = [bench.ticket(), bench.ticket()];
+        bench.client.call(bench.now, &address, raw(), patience, taken);
+        bench.drain();
+        let (conn, opaque, _) = bench.request().expect("a raw request");
+        bench.auto_take = false;
+        bench.client.call(bench.now, &address, raw(), patience, waits);
+        bench.drain();
+        if old {
+            bench.pass(Duration::from_secs(61));
+        } else {
+            bench.reply(conn, opaque, 1500, &[], "");
+            bench.pass(Duration::from_secs(1));
+        }
+        assert_eq!(bench.done.contains_key(&taken), !old, "what was taken is waited for where it was");
+        bench.auto_take = true;
+        bench.take_ready();
+        let (next, again, _) = bench.request().expect("on the next connection");
+        assert_ne!(next, conn);
+        bench.reply(next, again, 0, &[], "");
+        assert!(matches!(bench.done.get(&waits), Some(Outcome::Answered(Ok(_)))), "{:?}", bench.done);
+        if old {
+            assert!(!bench.hung_up.contains(&conn));
+            bench.reply(conn, opaque, 0, &[], "");
+        }
+        assert!(matches!(bench.done.get(&taken), Some(Outcome::Answered(Ok(_)))), "{:?}", bench.done);
+        assert_eq!(bench.hung_up, [conn]);
+    }
+}
+
+#[test]
 fn a_raw_request_ends_with_whatever_the_peer_answers_or_with_what_happened() {
     let mut bench = Bench::new();
     let address = Address::new("a:1").expect("an address");
