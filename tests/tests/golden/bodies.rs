@@ -3,12 +3,23 @@
 use bytes::Bytes;
 use fusee_core::ids::{BrokerName, Queue, Topic};
 use fusee_core::limits::wire as limits;
-use fusee_core::wire::pushed::{ConsumeResult, ConsumedDirectly, consumer_status, reset_offsets};
+use fusee_core::wire::pushed::{consumer_status, reset_offsets};
+use fusee_core::wire::rpc::acl::{GetAcl, GetUser};
 use fusee_core::wire::rpc::admin::{
-    GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetProducers, GetTopicStats, GetTopics,
+    GetAllProducers, GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetProducers, GetReplicas,
+    GetTopicStats, GetTopics,
 };
 use fusee_core::wire::rpc::consume::{LockQueues, QueryAssignment};
+use fusee_core::wire::rpc::groups::{GetGroupConfig, GetGroupConfigs, UpdateForbidden};
 use fusee_core::wire::rpc::heartbeat::GetMembers;
+use fusee_core::wire::rpc::inspect::{GetBrokerStats, GetGroupsOfTopic, GetTimeSpans};
+use fusee_core::wire::rpc::light::{GetLightState, GetParentTopic};
+use fusee_core::wire::rpc::offsets::StoredOffsets;
+use fusee_core::wire::rpc::progress::{
+    GetBrokerProgress, GetCorrections, GetDelayOffsets, GetQueueIndex, GetSubscription,
+};
+use fusee_core::wire::rpc::running::{ConsumedDirectly, GetMemberOffsets, RunningInfo};
+use fusee_core::wire::rpc::topics::{GetTopicConfig, GetTopicConfigs};
 use fusee_core::wire::{
     Fields, Frame, Header, Kind, Language, Request, RequestCode, ResponseCode, Route, Rpc, RpcError, Text,
     body,
@@ -56,7 +67,8 @@ fn within(ours: &Value, java: &Value, path: &str) -> Result<(), String> {
                 // Java leaves out what is at its default.
                 None if value == "0"
                     || matches!(value, Value::Bool(_) | Value::Number(_))
-                    || value.as_array().is_some_and(Vec::is_empty) =>
+                    || value.as_array().is_some_and(Vec::is_empty)
+                    || value.as_object().is_some_and(serde_json::Map::is_empty) =>
                 {
                     Ok(())
                 }
@@ -73,7 +85,7 @@ fn within(ours: &Value, java: &Value, path: &str) -> Result<(), String> {
 
 /// A request read from a body and written again means what Java's does.
 fn request_again(code: i32, text: &str, java: &str) -> Option<Result<(), String>> {
-    let request = match Request::read(&frame(Kind::Request, code, Fields::default(), None, text)) {
+    let request = match Request::read(&frame(Kind::Request, code, fields_with(code), None, text)) {
         Ok(Request::Raw(_)) => return None,
         Ok(request) => request,
         Err(error) => return Some(Err(error.to_string())),
@@ -92,6 +104,28 @@ fn read_reply(class: &str, reply: &Frame) -> Option<Result<(), RpcError>> {
         "ConsumeStats" => GetConsumeStats::reply(reply).map(drop),
         "ConsumerConnection" => GetConsumers::reply(reply).map(drop),
         "ProducerConnection" => GetProducers::reply(reply).map(drop),
+        "ProducerTableInfo" => GetAllProducers::reply(reply).map(drop),
+        "GetBrokerMemberGroupResponseBody" => GetReplicas::reply(reply).map(drop),
+        "SubscriptionGroupWrapper" => GetGroupConfigs::reply(reply).map(drop),
+        "SubscriptionGroupConfig" => GetGroupConfig::reply(reply).map(drop),
+        "GroupForbidden" => UpdateForbidden::reply(reply).map(drop),
+        "TopicConfig" => GetTopicConfig::reply(reply).map(drop),
+        "TopicConfigSerializeWrapper" | "TopicConfigAndMappingSerializeWrapper" => {
+            GetTopicConfigs::reply(reply).map(drop)
+        }
+        "BrokerStatsData" => GetBrokerStats::reply(reply).map(drop),
+        "GroupList" => GetGroupsOfTopic::reply(reply).map(drop),
+        "QueryConsumeTimeSpanBody" => GetTimeSpans::reply(reply).map(drop),
+        "GetBrokerLiteInfoResponseBody" => GetLightState::reply(reply).map(drop),
+        "GetParentTopicInfoResponseBody" => GetParentTopic::reply(reply).map(drop),
+        "ConsumerOffsetSerializeWrapper" => StoredOffsets::reply(reply).map(drop),
+        "ConsumeStatsList" => GetBrokerProgress::reply(reply).map(drop),
+        "QueryCorrectionOffsetBody" => GetCorrections::reply(reply).map(drop),
+        "DelayOffsetSerializeWrapper" => GetDelayOffsets::reply(reply).map(drop),
+        "QueryConsumeQueueResponseBody" => GetQueueIndex::reply(reply).map(drop),
+        "QuerySubscriptionResponseBody" => GetSubscription::reply(reply).map(drop),
+        "UserInfo" => GetUser::reply(reply).map(drop),
+        "AclInfo" => GetAcl::reply(reply).map(drop),
         "GetConsumerListByGroupResponseBody" => GetMembers::reply(reply).map(drop),
         "QueryAssignmentResponseBody" => QueryAssignment::reply(reply).map(drop),
         "LockBatchResponseBody" => LockQueues::reply(reply).map(drop),
@@ -101,7 +135,7 @@ fn read_reply(class: &str, reply: &Frame) -> Option<Result<(), RpcError>> {
 }
 
 /// Bodies that this client writes and nobody sends to it.
-const REQUESTS: [&str; 8] = [
+const REQUESTS: [&str; 11] = [
     "HeartbeatData",
     "LockBatchRequestBody",
     "UnlockBatchRequestBody",
@@ -110,7 +144,32 @@ const REQUESTS: [&str; 8] = [
     "BatchAckMessageRequestBody",
     "CheckClientRequestBody",
     "SubscriptionGroupConfig",
+    "SubscriptionGroupList",
+    "CreateTopicListRequestBody",
+    "TopicQueueMappingDetail",
 ];
+
+/// The fields that go with a body in a request.
+fn fields_with(code: i32) -> Fields {
+    match RequestCode(code) {
+        RequestCode::AUTH_CREATE_USER | RequestCode::AUTH_UPDATE_USER => {
+            Fields::from_pairs([("username", "alice")])
+        }
+        RequestCode::AUTH_CREATE_ACL | RequestCode::AUTH_UPDATE_ACL => {
+            Fields::from_pairs([("subject", "User:alice")])
+        }
+        RequestCode::UPDATE_AND_CREATE_STATIC_TOPIC => Fields::from_pairs([
+            ("topic", "T"),
+            ("defaultTopic", "TBW102"),
+            ("readQueueNums", "1"),
+            ("writeQueueNums", "1"),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+            ("order", "false"),
+        ]),
+        _ => Fields::default(),
+    }
+}
 
 pub(crate) fn body(vector: &Vector) -> Checked {
     let (input, out) = (vector.input(), vector.output());
@@ -127,36 +186,76 @@ pub(crate) fn body(vector: &Vector) -> Checked {
         };
     }
     match class {
-        "ConsumeMessageDirectlyResult" => consumed(&input["fields"], text),
+        "ConsumeMessageDirectlyResult" | "ConsumerRunningInfo" | "ProcessQueueInfo" => {
+            told(class, text, text)
+        }
+        "UserInfo" | "AclInfo" => named(class, text),
         "GetConsumerStatusBody" => status(&input["fields"], text),
         _ => settle(class, text, false),
     }
 }
 
-/// How a message that an administrator had consumed ended, as this client tells it.
-fn consumed(fields: &Value, java: &str) -> Checked {
-    let result = match fields["consumeResult"].as_str() {
-        Some("CR_SUCCESS") => ConsumeResult::Success,
-        Some("CR_LATER") => ConsumeResult::Later,
-        Some("CR_THROW_EXCEPTION") => ConsumeResult::Failed,
-        other => return Ok(Verdict::NotCovered(format!("{other:?}, a result that no handler here has"))),
+/// What a member tells, read and written again.
+fn told(class: &str, text: &str, java: &str) -> Checked {
+    const QUEUE: &str = r#"{"brokerName":"b","queueId":0,"topic":"T"}"#;
+    let of_queue = |text: &str| format!("{{\"mqTable\":{{{QUEUE}:{text}}}}}");
+    let (ours, java) = match class {
+        "ConsumeMessageDirectlyResult" => {
+            (ConsumedDirectly::parse(text.as_bytes()).map(|told| told.body()), java.to_owned())
+        }
+        "ProcessQueueInfo" => {
+            (RunningInfo::parse(of_queue(text).as_bytes()).map(|told| told.body()), of_queue(java))
+        }
+        _ => (RunningInfo::parse(text.as_bytes()).map(|told| told.body()), java.to_owned()),
     };
-    let ours = ConsumedDirectly {
-        auto_commit: fields["autoCommit"] == true,
-        result,
-        order: fields["order"] == true,
-        remark: fields["remark"].as_str().map(|remark| Text::from(remark.to_owned())),
-        spent_ms: fields["spentTimeMills"].as_i64().ok_or("no spentTimeMills")?,
-    };
-    same("body", meaning(&ours.body())?, meaning(java.as_bytes())?)?;
+    let ours = meaning(&ours.map_err(|error| error.to_string())?)?;
+    let java = meaning(java.as_bytes())?;
+    within(&ours, &java, "")?;
+    within(&java, &ours, "")?;
     Ok(Verdict::Checked)
+}
+
+/// A user or rules: both a request's body, named by a field, and a reply's.
+fn named(class: &str, text: &str) -> Checked {
+    let (code, key, member) = if class == "UserInfo" {
+        (RequestCode::AUTH_CREATE_USER.0, "username", "username")
+    } else {
+        (RequestCode::AUTH_CREATE_ACL.0, "subject", "subject")
+    };
+    let java = meaning(text.as_bytes())?;
+    let fields = Fields::from_pairs([(key, java[member].as_str().unwrap_or("alice"))]);
+    let request =
+        Request::read(&frame(Kind::Request, code, fields, None, text)).map_err(|error| error.to_string())?;
+    same("body", meaning(&request.body())?, java)?;
+    if format!("{request:?}").contains("secret") {
+        return Err("a password is shown".to_owned());
+    }
+    settle(class, text, false)
 }
 
 /// The offsets of a member, as this client tells them.
 fn status(fields: &Value, java: &str) -> Checked {
-    let Some(entries) = fields["messageQueueTable"].as_array() else {
-        return Ok(Verdict::NotCovered("what brokers tell administrators about members' offsets".to_owned()));
-    };
+    if let Some(members) = fields["consumerTable"].as_object() {
+        let reply = frame(Kind::Response, ResponseCode::SUCCESS.0, Fields::default(), None, java);
+        let mut read = GetMemberOffsets::reply(&reply).map_err(|error| error.to_string())?;
+        for (member, entries) in members {
+            let mut java = queue_offsets(entries)?;
+            let mut ours = read.remove(member).ok_or_else(|| format!("{member} is lost"))?;
+            java.sort();
+            ours.sort();
+            same(member, ours, java)?;
+        }
+        same("further members", read.len(), 0)?;
+        return Ok(Verdict::Checked);
+    }
+    let offsets = queue_offsets(&fields["messageQueueTable"])?;
+    same("body", meaning(&consumer_status(&offsets))?, meaning(java.as_bytes())?)?;
+    Ok(Verdict::Checked)
+}
+
+/// Java's lists of queues and offsets.
+fn queue_offsets(entries: &Value) -> Result<Vec<(Queue, i64)>, String> {
+    let entries = entries.as_array().ok_or("no offsets")?;
     let mut offsets = Vec::new();
     for entry in entries {
         let (queue, offset) = (&entry[0], entry[1].as_i64().ok_or("no offset")?);
@@ -170,8 +269,7 @@ fn status(fields: &Value, java: &str) -> Checked {
         };
         offsets.push((queue, offset));
     }
-    same("body", meaning(&consumer_status(&offsets))?, meaning(java.as_bytes())?)?;
-    Ok(Verdict::Checked)
+    Ok(offsets)
 }
 
 fn settle(class: &str, text: &str, java_refused: bool) -> Checked {
@@ -199,6 +297,12 @@ pub(crate) fn parse(vector: &Vector) -> Checked {
     };
     let java_refused = vector.java_refused();
     let java = vector.output()["text"].as_str().unwrap_or(text);
+    if matches!(class, "ConsumeMessageDirectlyResult" | "ConsumerRunningInfo" | "ProcessQueueInfo") {
+        return match told(class, text, java) {
+            Err(_) if java_refused => Ok(Verdict::Checked),
+            other => other,
+        };
+    }
     let settled = match code.and_then(|code| request_again(code, text, java)) {
         Some(Ok(())) => Ok(Verdict::Checked),
         Some(Err(_)) if java_refused => Ok(Verdict::Checked),
@@ -233,10 +337,15 @@ pub(crate) fn captured(vector: &Vector) -> Checked {
         meaning(text.as_bytes())?;
     }
     let Some(read) = Request::check_reply(code, &reply) else {
-        return Ok(Verdict::NotCovered(format!(
-            "answers to {}: only administration needs them",
-            RequestCode(code)
-        )));
+        if RequestCode(code).name().is_none() && status != 0 {
+            // What nobody knows is asked by its parts, and what the peer says to it is handed on as it is.
+            let RpcError::Refused { code, remark } = RpcError::refused(&reply) else {
+                return Err("a refusal is none".to_owned());
+            };
+            same("refusal", (code.0, Some(&*remark)), (status, out["remark"].as_str()))?;
+            return Ok(Verdict::Checked);
+        }
+        return Ok(Verdict::NotCovered(format!("answers to {}", RequestCode(code))));
     };
     match read {
         Ok(()) if status == 0 || NOTHING_THERE.contains(&ResponseCode(status)) => Ok(Verdict::Checked),

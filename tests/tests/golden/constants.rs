@@ -2,10 +2,10 @@
 
 use fusee_core::wire::message::{Compression, flags};
 use fusee_core::wire::properties::names;
-use fusee_core::wire::pushed::ConsumeResult;
 use fusee_core::wire::rpc::consume::RequestMode;
 use fusee_core::wire::rpc::heartbeat::{ConsumeFrom, ConsumeType, MessageModel};
 use fusee_core::wire::rpc::pull;
+use fusee_core::wire::rpc::running::ConsumeResult;
 use fusee_core::wire::rpc::send::TEMPLATE_TOPIC;
 use fusee_core::wire::trace::TransactionState;
 use fusee_core::wire::{Language, RequestCode, ResponseCode, VERSION};
@@ -164,9 +164,7 @@ pub(crate) fn enumeration(vector: &Vector) -> Checked {
             among(java, json!([ConsumeFrom::Last, ConsumeFrom::First, ConsumeFrom::Timestamp]))
         }
         "MessageRequestMode" => among(java, json!([RequestMode::Pull, RequestMode::Pop])),
-        "CMResult" => {
-            among(java, json!([ConsumeResult::Success, ConsumeResult::Later, ConsumeResult::Failed]))
-        }
+        "CMResult" => same("names, by place", &json!(ConsumeResult::ALL), java).map(|()| Verdict::Checked),
         "LocalTransactionState" => among(java, json!(TransactionState::ALL.map(TransactionState::name))),
         "MessageType" => {
             // Their places travel, in records of the trace; 4.9.4 has one less.

@@ -1,12 +1,16 @@
 //! The fields of requests and replies: Java's header classes against typed requests.
 
 use bytes::Bytes;
-use fusee_core::wire::rpc::inspect::{AddWritePermission, GetKeyValue, GetPolling, WipeWritePermission};
+use fusee_core::wire::rpc::groups::GetGroupConfigs;
+use fusee_core::wire::rpc::inspect::{
+    AddWritePermission, GetBrokerConfig, GetKeyValue, GetPolling, WipeWritePermission,
+};
 use fusee_core::wire::rpc::offsets::{EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset};
 use fusee_core::wire::rpc::pop::{ChangeInvisibleTime, Notification, PopMessage};
 use fusee_core::wire::rpc::pull::PullMessage;
 use fusee_core::wire::rpc::query::QueryMessage;
 use fusee_core::wire::rpc::send::{MessageId, Recall, SendMessage};
+use fusee_core::wire::rpc::topics::GetTopicConfigs;
 use fusee_core::wire::{
     Dialect, Fields, Frame, Header, Kind, Language, Pushed, Request, RequestCode, ResponseCode, Rpc, RpcError,
 };
@@ -53,6 +57,22 @@ fn with_broker(frame: &Frame) -> Frame {
         pairs.push((key.to_owned(), "broker".to_owned()));
     }
     Frame { header: Header { fields: fields_of(&pairs), ..frame.header.clone() }, body: frame.body.clone() }
+}
+
+/// The frame with a body where Java's header goes with one, and the vector holds the header alone.
+fn with_body(frame: Frame) -> Frame {
+    let body = match RequestCode(frame.header.code) {
+        RequestCode::UPDATE_AND_CREATE_TOPIC_LIST => r#"{"topicConfigList":[]}"#,
+        RequestCode::REGISTER_TOPIC_IN_NAMESRV => r#"{"queueDatas":[]}"#,
+        RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST => r#"{"groupConfigList":[]}"#,
+        RequestCode::UPDATE_AND_CREATE_STATIC_TOPIC
+        | RequestCode::AUTH_CREATE_USER
+        | RequestCode::AUTH_UPDATE_USER
+        | RequestCode::AUTH_CREATE_ACL
+        | RequestCode::AUTH_UPDATE_ACL => "{}",
+        _ => return frame,
+    };
+    if frame.body.is_empty() { Frame { body: Bytes::from_static(body.as_bytes()), ..frame } } else { frame }
 }
 
 /// What our request writes must be what Java wrote, where Java wrote it.
@@ -123,7 +143,7 @@ pub(crate) fn request(vector: &Vector) -> Checked {
         // Their headers hold nothing of their own; the bodies are checked as bodies.
         return Ok(Verdict::Checked);
     }
-    match Request::read(&with_broker(&read)) {
+    match Request::read(&with_body(with_broker(&read))) {
         Ok(Request::Raw(_)) => Ok(Verdict::NotCovered(format!("requests of {class}: {}", why(class)))),
         Ok(typed) => {
             same_fields(&typed, &read.header.fields)?;
@@ -142,6 +162,17 @@ fn reply_of(code: i32, fields: Fields) -> Frame {
         header: Header { kind, code, language, version: 513, opaque: 1, remark: None, fields },
         body: Bytes::new(),
     }
+}
+
+/// A good reply with an empty table for a body.
+fn with_table(frame: &Frame) -> Frame {
+    let header = Header { code: ResponseCode::SUCCESS.0, ..frame.header.clone() };
+    Frame { header, body: Bytes::from_static(b"{}") }
+}
+
+/// The total that a page of a list came with must be Java's.
+fn total(fields: &Fields, key: &'static str, ours: Result<Option<i32>, RpcError>) -> Result<(), RpcError> {
+    if ours? == fields.int(key)? { Ok(()) } else { Err(RpcError::Malformed(key)) }
 }
 
 /// Reads a reply as its class says; `None` for a class that this client does not read.
@@ -163,6 +194,15 @@ fn read_reply(class: &str, frame: &Frame) -> Option<Result<(), RpcError>> {
         "PollingInfoResponseHeader" => GetPolling::reply(frame).map(drop),
         "WipeWritePermOfBrokerResponseHeader" => WipeWritePermission::reply(frame).map(drop),
         "AddWritePermOfBrokerResponseHeader" => AddWritePermission::reply(frame).map(drop),
+        "GetBrokerConfigResponseHeader" => GetBrokerConfig::reply(frame).map(drop),
+        "GetAllTopicConfigResponseHeader" => {
+            let read = GetTopicConfigs::reply(&with_table(frame)).map(|topics| topics.total);
+            total(&frame.header.fields, "totalTopicNum", read)
+        }
+        "GetAllSubscriptionGroupResponseHeader" => {
+            let read = GetGroupConfigs::reply(&with_table(frame)).map(|groups| groups.total);
+            total(&frame.header.fields, "totalGroupNum", read)
+        }
         _ => return None,
     })
 }
@@ -186,12 +226,65 @@ fn same_long(what: &str, ours: i64, java: &Value) -> Result<(), String> {
     if java.is_null() { Ok(()) } else { same(what, Some(ours), java.as_i64()) }
 }
 
+/// The code of a request whose header class it is.
+fn code_of(class: &str) -> Option<RequestCode> {
+    Some(match class {
+        "SendMessageRequestHeaderV2" => RequestCode::SEND_MESSAGE_V2,
+        "SendMessageRequestHeader" => RequestCode::SEND_MESSAGE,
+        "PullMessageRequestHeader" => RequestCode::PULL_MESSAGE,
+        "QueryConsumerOffsetRequestHeader" => RequestCode::QUERY_CONSUMER_OFFSET,
+        "UpdateConsumerOffsetRequestHeader" => RequestCode::UPDATE_CONSUMER_OFFSET,
+        "CreateTopicRequestHeader" => RequestCode::UPDATE_AND_CREATE_TOPIC,
+        "EndTransactionRequestHeader" => RequestCode::END_TRANSACTION,
+        "SearchOffsetRequestHeader" => RequestCode::SEARCH_OFFSET_BY_TIMESTAMP,
+        "CheckTransactionStateRequestHeader" => RequestCode::CHECK_TRANSACTION_STATE,
+        _ => return None,
+    })
+}
+
+/// Fields read as the request they belong to and written again: what Java made of them.
+fn decode_request(vector: &Vector, code: RequestCode) -> Checked {
+    let fields = fields_of(&pairs(&vector.input()["ext"]));
+    let frame = reply_of(code.0, fields);
+    let frame = Frame { header: Header { kind: Kind::Request, ..frame.header }, ..frame };
+    if code == RequestCode::CHECK_TRANSACTION_STATE {
+        return match (Pushed::read(&frame), vector.java_refused()) {
+            (Ok(Pushed::CheckTransaction(check)), false) => {
+                same_long(
+                    "tranStateTableOffset",
+                    check.queue_offset,
+                    &vector.output()["tranStateTableOffset"],
+                )?;
+                same_long("commitLogOffset", check.physical_offset, &vector.output()["commitLogOffset"])?;
+                Ok(Verdict::Checked)
+            }
+            (Err(_), true) => Ok(Verdict::Checked),
+            (read, _) => Err(format!("read as {read:?}")),
+        };
+    }
+    match (Request::read(&with_broker(&frame)), vector.java_refused()) {
+        (Ok(request), false) => {
+            let java = vector.output().as_object().ok_or("no fields")?.iter();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let java = java.map(|(key, value)| (key.clone(), text(value))).collect::<Vec<_>>();
+            same_fields(&request, &fields_of(&java))?;
+            Ok(Verdict::Checked)
+        }
+        (Err(_), true) => Ok(Verdict::Checked),
+        (Err(_), false) => Ok(Verdict::Stricter("a required field is missing or no value of its type")),
+        (Ok(_), true) => Err("a request where Java refuses".to_owned()),
+    }
+}
+
 pub(crate) fn decode(vector: &Vector) -> Checked {
     let class = vector.input()["class"].as_str().unwrap_or("?");
+    if let Some(code) = code_of(class) {
+        return decode_request(vector, code);
+    }
     let reply = reply_of(ResponseCode::SUCCESS.0, fields_of(&pairs(&vector.input()["ext"])));
     let out = vector.output();
     let Some(read) = read_reply(class, &reply) else {
-        return Ok(Verdict::NotCovered(format!("fields of {class}: requests are checked whole")));
+        return Ok(Verdict::NotCovered(format!("fields of {class}: {}", why(class))));
     };
     if read.is_err() {
         return if vector.java_refused() {

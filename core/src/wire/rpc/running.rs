@@ -13,7 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::heartbeat::SubscriptionEntry;
 use super::record::rpc;
@@ -71,53 +71,58 @@ fn cut(number: f64) -> Option<i64> {
 }
 
 /// How a message that was consumed on demand ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConsumeResult {
     /// Consumed.
-    #[serde(rename = "CR_SUCCESS")]
     Success,
     /// To be delivered again.
-    #[serde(rename = "CR_LATER")]
     Later,
     /// A member that consumes in order takes back what it has consumed since it committed.
-    #[serde(rename = "CR_ROLLBACK")]
     Rollback,
     /// A member that consumes in order commits what it has consumed.
-    #[serde(rename = "CR_COMMIT")]
     Commit,
     /// The handler failed.
-    #[serde(rename = "CR_THROW_EXCEPTION")]
     Failed,
     /// The handler did not say how it ended.
-    #[serde(rename = "CR_RETURN_NULL")]
     Nothing,
 }
 
 impl ConsumeResult {
-    /// Java's enumeration: names by ordinal.
-    const ALL: [(&'static str, Self); 6] = [
-        ("CR_SUCCESS", Self::Success),
-        ("CR_LATER", Self::Later),
-        ("CR_ROLLBACK", Self::Rollback),
-        ("CR_COMMIT", Self::Commit),
-        ("CR_THROW_EXCEPTION", Self::Failed),
-        ("CR_RETURN_NULL", Self::Nothing),
-    ];
+    /// All of them, each at Java's ordinal.
+    pub const ALL: [Self; 6] =
+        [Self::Success, Self::Later, Self::Rollback, Self::Commit, Self::Failed, Self::Nothing];
+
+    /// Java's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "CR_SUCCESS",
+            Self::Later => "CR_LATER",
+            Self::Rollback => "CR_ROLLBACK",
+            Self::Commit => "CR_COMMIT",
+            Self::Failed => "CR_THROW_EXCEPTION",
+            Self::Nothing => "CR_RETURN_NULL",
+        }
+    }
 
     /// By name or ordinal; a name that is not known is none, as in Java.
     fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
         match Option::<Loose>::deserialize(from)? {
             None => Ok(None),
-            Some(Loose::Text(name)) => {
-                Ok(Self::ALL.iter().find(|(known, _)| name == **known).map(|(_, result)| *result))
-            }
+            Some(Loose::Text(name)) => Ok(Self::ALL.into_iter().find(|known| name == *known.name())),
             Some(Loose::Whole(ordinal)) => usize::try_from(ordinal)
                 .ok()
-                .and_then(|ordinal| Self::ALL.get(ordinal))
-                .map(|(_, result)| Some(*result))
+                .and_then(|ordinal| Self::ALL.get(ordinal).copied())
+                .map(Some)
                 .ok_or_else(|| serde::de::Error::custom("no result of that ordinal")),
             Some(Loose::Truth(_) | Loose::Real(_)) => Err(serde::de::Error::custom("no result")),
         }
+    }
+}
+
+impl Serialize for ConsumeResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
