@@ -8,14 +8,14 @@ mod text;
 mod wire;
 
 pub use machine::client;
-pub use text::{ids, names, properties};
+pub use text::{ids, names, properties, trace};
 pub use wire::{batch, bodies, encoder, frames, header_binary, header_json, inflate, messages, pushed};
 
 /// A property over bytes.
 pub type Property = fn(&[u8]);
 
 /// Every property by its name.
-pub const PROPERTIES: [(&str, Property); 13] = [
+pub const PROPERTIES: [(&str, Property); 14] = [
     ("batch", batch),
     ("bodies", bodies),
     ("client", client),
@@ -29,4 +29,5 @@ pub const PROPERTIES: [(&str, Property); 13] = [
     ("names", names),
     ("properties", properties),
     ("pushed", pushed),
+    ("trace", trace),
 ];

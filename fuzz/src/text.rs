@@ -1,10 +1,14 @@
 //! Names, ids, properties: what is made of text and becomes text again.
 
 use fusee_core::ids::{Address, Group, Topic};
+use fusee_core::wire::attributes::AttributeChanges;
+use fusee_core::wire::namespace::Namespace;
+use fusee_core::wire::order_counts::OrderCounts;
 use fusee_core::wire::rpc::heartbeat::SubscriptionEntry;
 use fusee_core::wire::rpc::pop::{PopHandle, PopOffsets};
 use fusee_core::wire::rpc::send::RecallHandle;
 use fusee_core::wire::subscription::java_hash;
+use fusee_core::wire::trace;
 use fusee_core::wire::{OffsetId, Properties, PropertyText, Text, base64};
 
 /// See `targets/properties.rs`.
@@ -50,6 +54,12 @@ pub fn ids(bytes: &[u8]) {
     if let Ok(offsets) = PopOffsets::parse(text) {
         assert!(offsets.0.len() <= text.len());
     }
+    if let Ok(counts) = OrderCounts::parse(text) {
+        assert!(counts.iter().count() <= text.len());
+        for ((mark, queue, offset), count) in counts.iter() {
+            assert!(offset.is_none_or(|offset| counts.of(mark, queue, offset) == count.max(0)));
+        }
+    }
     if let Some(decoded) = base64::decode(text, base64::URL) {
         assert!(decoded.len() <= text.len());
     }
@@ -76,4 +86,36 @@ pub fn names(bytes: &[u8]) {
     if let Ok(address) = Address::new(&text) {
         assert!(address.port() != 0 && !address.host().is_empty() && text.contains(address.host()));
     }
+    if let Ok(changes) = AttributeChanges::parse(&text) {
+        let again = changes.to_string();
+        assert_eq!(again.len(), text.len(), "the same changes in another order");
+        assert_eq!(AttributeChanges::parse(&again), Ok(changes));
+    }
+    // What is before a line's end is a namespace, what is behind it a name in it.
+    let (namespace, name) = text.split_once('\n').unwrap_or(("ns", &text));
+    if let Ok(namespace) = Namespace::new(namespace) {
+        let wrapped = namespace.wrap(name);
+        assert_eq!(namespace.wrap(&wrapped), wrapped, "what is wrapped is wrapped");
+        assert!(wrapped == name || namespace.strip(&wrapped) == name);
+        assert!(namespace.strip(name).len() <= name.len());
+    }
+}
+
+/// See `targets/trace.rs`.
+pub fn trace(bytes: &[u8]) {
+    let body = Text::from(String::from_utf8_lossy(bytes).into_owned());
+    let (mut kept, mut again, mut seen) = (Vec::new(), String::new(), 0);
+    for record in trace::records(&body) {
+        match record {
+            Ok(record) => {
+                assert!(record.keys().all(|key| !key.is_empty() && body.contains(key)));
+                record.put(&mut again).expect("what was cut at the separators has none");
+                kept.push(record);
+            }
+            Err(bad) => assert!(!bad.text.is_empty() && body.contains(bad.text.as_str())),
+        }
+        seen += 1;
+    }
+    assert!(seen <= body.len(), "a record has a byte");
+    assert_eq!(trace::records(&Text::from(again)).collect::<Result<Vec<_>, _>>(), Ok(kept));
 }

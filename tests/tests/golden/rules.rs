@@ -140,7 +140,9 @@ pub(crate) fn pop_handle_read(vector: &Vector) -> Checked {
 pub(crate) fn pop_info(vector: &Vector) -> Checked {
     let (start, java) = (&vector.output()["start"], &vector.output()["offsets"]);
     let string = text(&vector.input()["text"]).unwrap_or_default();
-    order_counts(&string, &vector.output()["order"])?;
+    if let stricter @ Verdict::Stricter(_) = order_counts(&string, &vector.output()["order"])? {
+        return Ok(stricter);
+    }
     match PopOffsets::parse(&string) {
         // Only counts are said of single messages.
         Err(_) if string.contains("qo") || java.get("error").is_some() => {}
@@ -161,21 +163,34 @@ pub(crate) fn pop_info(vector: &Vector) -> Checked {
     Ok(Verdict::Checked)
 }
 
-fn order_counts(string: &str, java: &Value) -> Result<(), String> {
-    match OrderCounts::parse(string) {
-        Err(_) if java.get("error").is_some() => Ok(()),
-        Err(error) => Err(error.to_string()),
-        Ok(_) if java.get("error").is_some() => Err("counts where Java refuses".to_owned()),
-        Ok(counts) => {
-            let key = |(mark, queue, offset): Counted| match offset {
-                Some(offset) => format!("{}@qo{queue}%{offset}", mark as u8),
-                None => format!("{}@{queue}", mark as u8),
-            };
-            let ours = counts.iter().map(|(of, count)| (key(of), Some(i64::from(count))));
-            let java = java.as_object().into_iter().flatten();
-            same("counts", sorted(ours), sorted(java.map(|(key, count)| (key.clone(), count.as_i64()))))
+fn order_counts(string: &str, java: &Value) -> Checked {
+    let counts = match OrderCounts::parse(string) {
+        Err(_) if java.get("error").is_some() => return Ok(Verdict::Checked),
+        Err(_) if java.as_object().is_some_and(|java| java.keys().any(|key| !is_said_of_a_queue(key))) => {
+            return Ok(Verdict::Stricter("a number that is said of no queue"));
         }
-    }
+        Err(error) => return Err(error.to_string()),
+        Ok(_) if java.get("error").is_some() => return Err("counts where Java refuses".to_owned()),
+        Ok(counts) => counts,
+    };
+    let key = |(mark, queue, offset): Counted| match offset {
+        Some(offset) => format!("{}@qo{queue}%{offset}", mark as u8),
+        None => format!("{}@{queue}", mark as u8),
+    };
+    let ours = counts.iter().map(|(of, count)| (key(of), Some(i64::from(count))));
+    let java = java.as_object().into_iter().flatten();
+    same("counts", sorted(ours), sorted(java.map(|(key, count)| (key.clone(), count.as_i64()))))?;
+    Ok(Verdict::Checked)
+}
+
+/// Java joins any two texts to a key.
+fn is_said_of_a_queue(key: &str) -> bool {
+    let number = |text: &str| text.parse::<i64>().is_ok();
+    key.split_once('@').is_some_and(|(mark, place)| {
+        let message = place.strip_prefix("qo").and_then(|place| place.split_once('%'));
+        ["0", "1", "2"].contains(&mark)
+            && message.map_or_else(|| number(place), |(queue, offset)| number(queue) && number(offset))
+    })
 }
 
 pub(crate) fn recall(vector: &Vector) -> Checked {

@@ -1,6 +1,7 @@
 //! What a producer sends and what it refuses, by the rule of the client's own messages.
 
 use fusee::{IllegalMessage, Message};
+use fusee_core::ids::{DEAD_LETTER_PREFIX, RETRY_PREFIX, TOPIC_CHARS_MAX};
 use fusee_core::wire::topic;
 use serde_json::Value;
 
@@ -34,8 +35,15 @@ pub(crate) fn validated(vector: &Vector) -> Checked {
             other => Err(format!("{other:?}")),
         };
     }
+    // Java's client takes no longer names of these topics either, brokers do.
+    let derived = [RETRY_PREFIX, DEAD_LETTER_PREFIX].iter().any(|prefix| topic.starts_with(prefix));
     match plain.check() {
-        Ok(()) if vector.java_refused() => Err("a message where Java refuses".to_owned()),
+        Ok(()) if vector.java_refused() && !(derived && topic.len() > TOPIC_CHARS_MAX) => {
+            Err("a message where Java refuses".to_owned())
+        }
+        Err(IllegalMessage::ReservedTopic(_)) if !vector.java_refused() => {
+            Ok(Verdict::Stricter("a topic that is the brokers' own"))
+        }
         Err(error) if !vector.java_refused() => Err(format!("{error} where Java sends")),
         Ok(()) | Err(_) => Ok(Verdict::Checked),
     }

@@ -116,14 +116,17 @@ impl Context<'_> {
 
 pub(crate) fn trace(vector: &Vector) -> Checked {
     let (input, out) = (vector.input(), vector.output());
-    if vector.java_refused() {
-        // Java 5 looks at a setting for whose cloud it writes, and fails where there is none.
-        if !input["accessChannel"].is_null() {
-            return Err("a record where Java refuses".to_owned());
-        }
-        return Ok(Verdict::NotCovered("a record of a client that does not know its cloud".to_owned()));
-    }
     let says_end = input["accessChannel"] != "CLOUD" || vector.java().starts_with('4');
+    if vector.java_refused() {
+        return match (Context { input, read: false, says_end }).record() {
+            Err(_) => Ok(Verdict::Checked),
+            // Java 5 looks at a setting for whose cloud it writes, and fails where there is none.
+            Ok(Record::Consumed { .. }) if input["accessChannel"].is_null() => {
+                Ok(Verdict::NotCovered("a record of a client that does not know its cloud".to_owned()))
+            }
+            Ok(_) => Err("a record where Java refuses".to_owned()),
+        };
+    }
     let record = Context { input, read: false, says_end }.record()?;
     let mut ours = String::new();
     let java = out["text"].as_str().ok_or("no text")?;
