@@ -203,7 +203,14 @@ impl Client {
             return self.cx.out.push_back(Output::Done(ticket, closed));
         }
         // Nobody said that it is a broker: it hears of no groups until a route says so.
-        let peer = self.cx.peers.intern(to, false);
+        let known = self.cx.peers.find(to);
+        let peer = known.unwrap_or_else(|| {
+            self.let_addresses_go();
+            self.cx.peers.intern(to, false)
+        });
+        if known.is_none() {
+            self.cx.peers.may_leave(peer);
+        }
         self.cx.call(peer, Purpose::Raw(ticket), request, Some(now + patience), false);
         self.settle();
     }
@@ -259,6 +266,7 @@ impl Client {
                 }
                 Alarm::Heartbeat => {
                     self.heartbeat = None;
+                    self.let_addresses_go();
                     self.beat_all();
                 }
                 Alarm::Send(send) => self.producers.alarm(&mut self.cx, send),
@@ -289,9 +297,25 @@ impl Client {
         for _ in 0..2 {
             let Some(topic) = self.cx.directory.surplus() else { return };
             if self.consumers.values_mut().all(|consumer| consumer.forget(topic)) {
-                self.cx.directory.let_go();
+                for left in self.cx.directory.let_go() {
+                    self.cx.peers.may_leave(left);
+                }
             } else {
                 self.cx.directory.spare();
+            }
+        }
+    }
+
+    /// Lets go of addresses that no route names any more, once they are at rest.
+    fn let_addresses_go(&mut self) {
+        for peer in self.cx.peers.leaving() {
+            if self.router.is_name_server(peer) || self.cx.directory.is_of_broker(peer) {
+                self.cx.peers.stays(peer);
+            } else {
+                for gone in self.cx.let_go(peer) {
+                    self.cx.directory.forget_address(gone);
+                    self.probes.remove(&gone);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! Laws: an interned id stands for the same name for as long as anybody may hold it; a route here is the last one a
 //! name server gave, however long ago: a stale route is better than none. Of topics that nobody uses any more only so
-//! many are kept; brokers and their addresses, which are a cluster's and few, for as long as the client lives.
+//! many are kept; the names of brokers, which are a cluster's and few, for as long as the client lives.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -57,6 +57,14 @@ struct BrokerEntry {
     region: Option<Text>,
 }
 
+impl Known {
+    /// The brokers that the route names, each as often as it has queues.
+    fn brokers(&self) -> impl Iterator<Item = BrokerId> + '_ {
+        let route = if let Self::Route(route) = self { Some(route) } else { None };
+        route.into_iter().flat_map(|route| route.writable.iter().chain(&route.readable)).map(|queue| queue.broker)
+    }
+}
+
 /// The number of a master among its replicas (Java: `MixAll.MASTER_ID`).
 pub(crate) const MASTER: i64 = 0;
 
@@ -101,13 +109,14 @@ impl Directory {
         self.idle.front().copied().filter(|_| self.idle.len() > limits::IDLE_TOPICS)
     }
 
-    /// Lets go of the topic that nobody used for longest.
-    pub(crate) fn let_go(&mut self) {
-        let Some(id) = self.idle.pop_front() else { return };
-        if let Some(entry) = self.topics[id.0 as usize].take() {
-            self.topic_ids.remove(&entry.name);
-            self.free.push(id);
-        }
+    /// Lets go of the topic that nobody used for longest. Returns the addresses of its brokers, which perhaps no other
+    /// route names.
+    pub(crate) fn let_go(&mut self) -> Vec<PeerId> {
+        let Some(id) = self.idle.pop_front() else { return Vec::new() };
+        let Some(entry) = self.topics[id.0 as usize].take() else { return Vec::new() };
+        self.topic_ids.remove(&entry.name);
+        self.free.push(id);
+        self.addresses_left(&entry.known, &Known::Nothing)
     }
 
     /// Somebody still holds the topic that nobody used for longest: it is no longer the next to go.
@@ -162,8 +171,11 @@ impl Directory {
         if let Known::Route(route) = self.known(id) { Some(route) } else { None }
     }
 
-    pub(crate) fn set_known(&mut self, id: TopicId, known: Known) {
-        self.entry_mut(id).known = known;
+    /// Returns the addresses of the brokers that the route named before and does not now, which perhaps no other one
+    /// names.
+    pub(crate) fn set_known(&mut self, id: TopicId, known: Known) -> Vec<PeerId> {
+        let was = core::mem::replace(&mut self.entry_mut(id).known, known);
+        self.addresses_left(&was, self.known(id))
     }
 
     /// Somebody needs this topic's route. Returns whether it is kept fresh.
@@ -196,8 +208,36 @@ impl Directory {
         turn
     }
 
-    pub(crate) fn set_addresses(&mut self, id: BrokerId, addresses: BTreeMap<i64, PeerId>) {
-        self.brokers[id.0 as usize].addresses = addresses;
+    /// Where a broker's replicas are. Returns where there are none any more.
+    pub(crate) fn set_addresses(&mut self, id: BrokerId, addresses: BTreeMap<i64, PeerId>) -> Vec<PeerId> {
+        let known = &mut self.brokers[id.0 as usize].addresses;
+        let mut was: Vec<PeerId> = core::mem::replace(known, addresses).into_values().collect();
+        was.retain(|peer| !known.values().any(|is| is == peer));
+        was
+    }
+
+    /// Whether this is the address of a replica of a broker that some route names.
+    pub(crate) fn is_of_broker(&self, peer: PeerId) -> bool {
+        let brokers = (0..).map(BrokerId).zip(&self.brokers);
+        let mut of = brokers.filter(|(_, broker)| broker.addresses.values().any(|known| *known == peer));
+        of.any(|(id, _)| self.topics.iter().flatten().any(|topic| topic.known.brokers().any(|named| named == id)))
+    }
+
+    /// This address is nobody's any more.
+    pub(crate) fn forget_address(&mut self, peer: PeerId) {
+        for broker in &mut self.brokers {
+            broker.addresses.retain(|_, known| *known != peer);
+        }
+    }
+
+    /// The addresses of the brokers that one route names and another does not.
+    fn addresses_left(&self, was: &Known, is: &Known) -> Vec<PeerId> {
+        let left = |id: &BrokerId| !is.brokers().any(|named| named == *id);
+        let mut brokers: Vec<BrokerId> = was.brokers().collect();
+        brokers.sort_unstable();
+        brokers.dedup();
+        brokers.retain(left);
+        brokers.iter().flat_map(|id| self.brokers[id.0 as usize].addresses.values().copied()).collect()
     }
 
     /// The address of a broker's master.

@@ -89,6 +89,9 @@ pub mod client {
     /// goes on at once, even without a name server. Beyond that the one unused for longest is let go: a client may meet
     /// any number of topics.
     pub const IDLE_TOPICS: usize = 1_024;
+    /// For how long nothing came from an address that no route names any more before its connection is closed and it is
+    /// let go: name servers may disagree for a while.
+    pub const ADDRESS_REST: Duration = Duration::from_secs(60);
     /// Pause after a look-up that failed while somebody waits for it.
     pub const ROUTE_RETRY: Duration = Duration::from_millis(200);
     /// Queues per broker that a topic created by its first message gets (Java: `defaultTopicQueueNums`).

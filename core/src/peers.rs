@@ -6,9 +6,10 @@
 //! - Between dials that fail lies a back-off with full jitter, which only a successful reply ends.
 //! - What waited for a connection that did not come up, or was on one that broke, ends at once and is told so.
 
+mod leaving;
 mod lifecycle;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::connection::{ConnState, Connection};
@@ -22,6 +23,8 @@ use crate::timers::Timer;
 
 #[derive(Clone, Copy, Debug)]
 enum State {
+    /// This place is nobody's.
+    Vacant,
     Idle,
     Dialing(ConnId),
     Up(ConnId),
@@ -80,7 +83,10 @@ pub(crate) struct Peers {
     bound: usize,
     draining: BTreeMap<ConnId, Draining>,
     list: Vec<Peer>,
+    free: Vec<PeerId>,
     by_address: BTreeMap<Address, PeerId>,
+    /// Addresses that perhaps nobody names any more.
+    leaving: BTreeSet<PeerId>,
     conns: BTreeMap<ConnId, PeerId>,
     next_conn: u64,
 }
@@ -92,10 +98,17 @@ impl Peers {
             bound,
             draining: BTreeMap::new(),
             list: Vec::new(),
+            free: Vec::new(),
             by_address: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             conns: BTreeMap::new(),
             next_conn: 0,
         }
+    }
+
+    /// The id of an address, if it was met.
+    pub(crate) fn find(&self, address: &Address) -> Option<PeerId> {
+        self.by_address.get(address).copied()
     }
 
     /// The id of an address.
@@ -111,8 +124,7 @@ impl Peers {
     }
 
     fn add(&mut self, address: &Address, is_broker: bool, lane: u32) -> PeerId {
-        let id = PeerId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(Peer {
+        let peer = Peer {
             address: address.clone(),
             is_broker,
             lane,
@@ -125,8 +137,14 @@ impl Peers {
             timer: None,
             failures: 0,
             last_lost: None,
-        });
-        id
+        };
+        if let Some(id) = self.free.pop() {
+            let place = self.get_mut(id);
+            *place = Peer { link_number: place.link_number, ..peer };
+            return id;
+        }
+        self.list.push(peer);
+        PeerId(u32::try_from(self.list.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Which of `lanes` connections to that address carries what concerns this queue: always the same one.
@@ -155,7 +173,7 @@ impl Peers {
             Connection {
                 conn: match peer.state {
                     State::Dialing(conn) | State::Up(conn) => Some(conn),
-                    State::Idle | State::Backoff => None,
+                    State::Vacant | State::Idle | State::Backoff => None,
                 },
                 address: peer.address.clone(),
                 broker: peer.is_broker,
@@ -202,7 +220,7 @@ impl Peers {
 
     pub(crate) fn state(&self, id: PeerId) -> ConnState {
         match self.get(id).state {
-            State::Idle => ConnState::Idle,
+            State::Vacant | State::Idle => ConnState::Idle,
             State::Dialing(_) => ConnState::Dialing,
             State::Up(_) => ConnState::Up,
             State::Backoff => ConnState::Backoff,
@@ -283,8 +301,9 @@ impl Peers {
     }
 
     /// Every address, in the order they were met.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + use<> {
-        (0..u32::try_from(self.list.len()).unwrap_or(u32::MAX)).map(PeerId)
+    pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
+        let known = |(_, peer): &(PeerId, &Peer)| !matches!(peer.state, State::Vacant);
+        (0..).map(PeerId).zip(&self.list).filter(known).map(|(id, _)| id)
     }
 
     pub(crate) fn check(&self) {
@@ -301,10 +320,18 @@ impl Peers {
                 State::Dialing(conn) | State::Up(conn) => {
                     assert_eq!(self.conns.get(&conn), Some(&id), "a connection knows its peer");
                 }
+                State::Vacant => {
+                    assert!(peer.link.is_idle() && peer.timer.is_none(), "nothing is asked of nobody");
+                    assert!(
+                        !self.by_address.values().any(|known| *known == id),
+                        "R3: no address is nobody's"
+                    );
+                }
                 State::Idle => assert!(peer.link.is_idle(), "L7: what waits has a connection coming"),
                 State::Backoff => assert!(peer.timer.is_some(), "L7: a back-off ends"),
             }
         }
+        assert_eq!(self.free.len(), self.list.len() - self.ids().count(), "R3: no place is forgotten about");
         assert_eq!(
             self.conns.len(),
             self.list.iter().filter(|p| matches!(p.state, State::Dialing(_) | State::Up(_))).count(),

@@ -274,6 +274,11 @@ impl Router {
         self.topics.get(&topic).is_some_and(|entry| entry.ask.is_none())
     }
 
+    /// Whether this is the address of a name server.
+    pub(crate) fn is_name_server(&self, peer: PeerId) -> bool {
+        self.servers.contains(&peer)
+    }
+
     /// Everything pending ends, because the client does.
     pub(crate) fn close(&mut self, cx: &mut Cx) {
         if let Some(mut connecting) = self.connecting.take() {
@@ -315,7 +320,9 @@ impl Router {
                     let note = Note::Route(name, route.writable.len(), route.readable.len());
                     cx.out.push_back(Output::Note(note));
                 }
-                cx.directory.set_known(topic, Known::Route(route));
+                for left in cx.directory.set_known(topic, Known::Route(route)) {
+                    cx.peers.may_leave(left);
+                }
             }
             Err(error) => {
                 if matches!(error, RouteError::Unreachable { .. }) {
@@ -344,7 +351,9 @@ impl Router {
             let addresses = &broker.addresses;
             let peers =
                 addresses.iter().map(|(number, address)| (*number, cx.peers.intern(address, true))).collect();
-            cx.directory.set_addresses(id, peers);
+            for was in cx.directory.set_addresses(id, peers) {
+                cx.peers.may_leave(was);
+            }
         }
         let mut rows: Vec<&RouteQueue> = route.queues.iter().collect();
         rows.sort_by(|a, b| a.broker.cmp(&b.broker));

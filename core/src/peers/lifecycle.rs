@@ -45,7 +45,7 @@ impl Cx {
         match self.peers.get(to).state {
             State::Idle => self.dial(to),
             State::Up(conn) => self.tell_ready(to, conn),
-            State::Dialing(_) | State::Backoff => {}
+            State::Vacant | State::Dialing(_) | State::Backoff => {}
         }
         id
     }
@@ -158,7 +158,7 @@ impl Cx {
 
     /// A connection that works is used no more: what it has is waited for, everything else waits for a new one. Returns
     /// whose it was.
-    fn drain(&mut self, conn: ConnId, why: LostWhy) -> Option<PeerId> {
+    pub(super) fn drain(&mut self, conn: ConnId, why: LostWhy) -> Option<PeerId> {
         let id = self.peers.conns.remove(&conn)?;
         let peer = &mut self.peers.list[id.0 as usize];
         let draining = Draining { peer: id, link: peer.link.renew(), link_number: peer.link_number };
@@ -217,7 +217,7 @@ impl Cx {
             State::Backoff if self.peers.get(id).link.is_idle() => self.peers.get_mut(id).state = State::Idle,
             State::Backoff => self.dial(id),
             State::Up(conn) => self.look_at_age(id, conn),
-            State::Idle => {}
+            State::Vacant | State::Idle => {}
         }
         Vec::new()
     }

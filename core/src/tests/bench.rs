@@ -35,7 +35,10 @@ pub(super) struct Bench {
     pub(super) auto_take: bool,
     /// Heartbeats are answered by themselves.
     pub(super) answers_heartbeats: bool,
+    /// Look-ups of routes are answered by themselves with this.
+    pub(super) answers_routes: Option<alloc::string::String>,
     heartbeats: Vec<(ConnId, i32)>,
+    look_ups: Vec<(ConnId, i32)>,
     pub(super) heartbeat_conns: alloc::collections::BTreeSet<ConnId>,
     tickets: u64,
 }
@@ -70,7 +73,9 @@ impl Bench {
             auto_dial: true,
             auto_take: true,
             answers_heartbeats: true,
+            answers_routes: None,
             heartbeats: Vec::new(),
+            look_ups: Vec::new(),
             heartbeat_conns: alloc::collections::BTreeSet::new(),
             tickets: 0,
         }
@@ -124,10 +129,14 @@ impl Bench {
                 Output::Note(note) => self.notes.push(note),
                 Output::Wait(at) => {
                     self.wait = at;
-                    match self.heartbeats.pop() {
-                        Some((conn, opaque)) => return self.reply(conn, opaque, 0, &[], ""),
-                        None => return,
+                    if let Some((conn, opaque)) = self.heartbeats.pop() {
+                        return self.reply(conn, opaque, 0, &[], "");
                     }
+                    if let Some((conn, opaque)) = self.look_ups.pop() {
+                        let route = self.answers_routes.clone().unwrap_or_default();
+                        return self.reply(conn, opaque, 0, &[], &route);
+                    }
+                    return;
                 }
             }
         }
@@ -141,6 +150,9 @@ impl Bench {
                 What::Call(Request::Heartbeat(_)) if self.answers_heartbeats => {
                     self.heartbeats.push((conn, outgoing.opaque));
                     self.heartbeat_conns.insert(conn);
+                }
+                What::Call(Request::Route(_)) if self.answers_routes.is_some() => {
+                    self.look_ups.push((conn, outgoing.opaque));
                 }
                 What::Call(_) | What::Answer(_) => self.taken.push_back((conn, outgoing)),
             }

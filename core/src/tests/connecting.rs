@@ -289,6 +289,87 @@ fn what_a_connection_did_not_take_before_it_was_replaced_goes_over_the_next_one(
     }
 }
 
+/// The addresses that the client knows, and whether they are connected.
+fn known(bench: &Bench) -> Vec<(alloc::string::String, bool)> {
+    let up = crate::ConnState::Up;
+    let connections = bench.client.connections();
+    connections.map(|connection| (connection.address.as_str().into(), connection.state == up)).collect()
+}
+
+#[test]
+fn a_broker_that_moved_is_let_go_of_where_it_was() {
+    let (mut bench, producer, conn) = Bench::sending();
+    bench.answers_routes = Some(super::bench::route(&["a"], 7).replace("a:1", "moved:1"));
+    bench.pass(Duration::from_secs(100));
+    let send = bench.send(producer);
+    let (again, opaque) = bench.next_send().expect("a send");
+    assert_ne!(again, conn);
+    bench.store(again, opaque, 1);
+    assert!(bench.sent(send).is_ok());
+    bench.pass(Duration::from_secs(60));
+    assert!(bench.hung_up.contains(&conn), "the broker is not there any more");
+    assert_eq!(known(&bench), [("ns:9876".into(), true), ("moved:1".into(), true)]);
+    // And back, to an address that is new again.
+    bench.answers_routes = Some(super::bench::route(&["a"], 7));
+    bench.pass(Duration::from_secs(200));
+    assert_eq!(
+        known(&bench),
+        [("ns:9876".into(), true), ("a:1".into(), true)],
+        "its place was given away again"
+    );
+}
+
+#[test]
+fn a_broker_that_left_every_route_is_let_go_but_not_while_something_is_awaited_from_it() {
+    let (mut bench, producer, conn) = Bench::sending();
+    let slow = bench.ticket();
+    let raw = crate::wire::RawRequest {
+        code: 28,
+        fields: crate::wire::Fields::default(),
+        body: bytes::Bytes::new(),
+    };
+    let address = Address::new("a:1").expect("an address");
+    let request = crate::wire::Request::Raw(raw.into());
+    bench.client.call(bench.now, &address, request, Duration::from_secs(500), slow);
+    bench.drain();
+    let (_, opaque, _) =
+        bench.request_of(|request| matches!(request, crate::wire::Request::Raw(_))).expect("the request");
+    bench.answers_routes = Some(super::bench::route(&["b"], 7));
+    bench.pass(Duration::from_secs(300));
+    assert!(!bench.hung_up.contains(&conn), "an answer is awaited");
+    bench.reply(conn, opaque, 0, &[], "");
+    bench.pass(Duration::from_secs(100));
+    assert!(bench.hung_up.contains(&conn));
+    assert_eq!(known(&bench), [("ns:9876".into(), true), ("b:1".into(), true)]);
+    bench.send(producer);
+    assert!(bench.next_send().is_some());
+}
+
+#[test]
+fn addresses_asked_by_hand_are_not_kept() {
+    let mut bench = Bench::new();
+    for n in 1..=300 {
+        let address = Address::new(&alloc::format!("host-{n}:1")).expect("an address");
+        let raw = crate::wire::RawRequest {
+            code: 28,
+            fields: crate::wire::Fields::default(),
+            body: bytes::Bytes::new(),
+        };
+        let ticket = bench.ticket();
+        let request = crate::wire::Request::Raw(raw.into());
+        bench.client.call(bench.now, &address, request, Duration::from_secs(1), ticket);
+        bench.drain();
+        if n % 2 == 0 {
+            let (conn, opaque, _) = bench.request().expect("a raw request");
+            bench.reply(conn, opaque, 0, &[], "");
+        }
+        bench.taken.clear();
+        bench.pass(Duration::from_secs(2));
+        assert!(bench.client.connections().count() <= 33, "those of the last minute");
+    }
+    assert_eq!(bench.conns.len(), bench.client.connections().count() - 1, "the name server was not asked");
+}
+
 #[test]
 fn a_raw_request_ends_with_whatever_the_peer_answers_or_with_what_happened() {
     let mut bench = Bench::new();
