@@ -358,10 +358,18 @@ impl Consumer {
 }
 
 /// Whether a broker will never give its whole table of offsets: not everybody may ask for it, and it may be too large
-/// to be read. Larger than a frame, it takes the connection along, so it must not be asked for again.
+/// to be read. Larger than a frame, it takes the connection along, so it must not be asked for again. A broker that is
+/// only busy or about to go may give it later.
 fn tells_nothing(error: &CallError) -> bool {
     match error {
-        CallError::Refused { .. } | CallError::Malformed { .. } => true,
+        CallError::Refused { code, .. } => !matches!(
+            *code,
+            ResponseCode::SYSTEM_BUSY
+                | ResponseCode::FLOW_CONTROL
+                | ResponseCode::SERVICE_NOT_AVAILABLE
+                | ResponseCode::GO_AWAY
+        ),
+        CallError::Malformed { .. } => true,
         CallError::Lost { why, .. } => matches!(why, LostWhy::Protocol(FrameError::TooLarge { .. })),
         CallError::TimedOut { .. } | CallError::UnknownBroker(_) | CallError::Closed => false,
     }

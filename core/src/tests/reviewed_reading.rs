@@ -217,3 +217,21 @@ fn a_table_of_offsets_larger_than_a_frame_breaks_one_connection_and_reading_goes
     assert!(bench.notes.contains(&Note::Doubted(queue("a", 0), error.clone())), "{:?}", bench.notes);
     assert!(error.hint().is_some_and(|hint| hint.contains("larger")));
 }
+
+#[test]
+fn a_broker_that_is_busy_is_asked_for_its_table_of_offsets_again() {
+    let (mut bench, _) = reading(StartFrom::Last, false, &[0]);
+    bench.stored_offset(Some(0));
+    for _ in 0..3 {
+        let (conn, opaque, _) =
+            bench.request_of(|r| matches!(r, Request::StoredOffsets(_))).expect("a query for the table");
+        bench.reply(conn, opaque, 2, &[], "");
+        assert!(bench.request_of(|r| matches!(r, Request::Pull(_))).is_none(), "what it knows is not known");
+        bench.pass(Duration::from_secs(2));
+    }
+    let (conn, opaque, _) =
+        bench.request_of(|r| matches!(r, Request::StoredOffsets(_))).expect("a query for the table");
+    bench.reply(conn, opaque, 1, &[], "");
+    let (_, _, offset, _) = bench.next_pull();
+    assert_eq!(offset, 0, "it will never say");
+}
