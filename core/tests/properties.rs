@@ -358,7 +358,7 @@ fn what_members_tell_reads_back() {
     });
     let members = (texts(), by_queue(info), by_queue(any::<i64>()), texts(), proptest::option::of(text(200)));
     holds("members", &members, |(properties, queues, offsets, application, stacks)| {
-        let list = queues.clone().into_iter().collect();
+        let list = queues.into_iter().collect();
         let written = RunningInfo { properties, queues: list, application, stacks, ..RunningInfo::default() };
         let mut read = RunningInfo::parse(&written.body()).expect("what was written");
         read.queues.sort_by(|(one, _), (other, _)| one.cmp(other));
