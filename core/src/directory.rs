@@ -61,7 +61,10 @@ impl Known {
     /// The brokers that the route names, each as often as it has queues.
     fn brokers(&self) -> impl Iterator<Item = BrokerId> + '_ {
         let route = if let Self::Route(route) = self { Some(route) } else { None };
-        route.into_iter().flat_map(|route| route.writable.iter().chain(&route.readable)).map(|queue| queue.broker)
+        route
+            .into_iter()
+            .flat_map(|route| route.writable.iter().chain(&route.readable))
+            .map(|queue| queue.broker)
     }
 }
 
@@ -220,7 +223,9 @@ impl Directory {
     pub(crate) fn is_of_broker(&self, peer: PeerId) -> bool {
         let brokers = (0..).map(BrokerId).zip(&self.brokers);
         let mut of = brokers.filter(|(_, broker)| broker.addresses.values().any(|known| *known == peer));
-        of.any(|(id, _)| self.topics.iter().flatten().any(|topic| topic.known.brokers().any(|named| named == id)))
+        of.any(|(id, _)| {
+            self.topics.iter().flatten().any(|topic| topic.known.brokers().any(|named| named == id))
+        })
     }
 
     /// This address is nobody's any more.

@@ -34,6 +34,7 @@ pub mod trace;
 
 mod binary;
 mod decimal;
+mod encoding;
 mod json;
 mod reader;
 mod stage;
@@ -42,7 +43,7 @@ mod words;
 pub use codes::{Language, RequestCode, ResponseCode};
 pub use fields::{FieldSink, Fields};
 pub use frame::{Frame, FrameError, Framer};
-pub use header::{Dialect, EncodeError, Header, Kind, VERSION};
+pub use header::{Dialect, EncodeError, Header, HeaderError, Kind, VERSION};
 pub use ids::{OffsetId, UniqueIds};
 pub use message::{Damaged, StoredMessage, messages};
 pub use properties::{Properties, PropertyText};

@@ -10,8 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::codes::Language;
 use super::decimal::Decimal;
 use super::fields::{FieldSink, FieldSource, FieldsBuilder, Span};
-use super::frame::FrameError;
-use super::header::{Dialect, Fixed, Head, Header, Kind};
+use super::header::{Dialect, Fixed, Head, Header, HeaderError, Kind};
 use super::reader::Reader;
 use super::stage::{Stage, digit};
 use super::text::Text;
@@ -116,12 +115,12 @@ fn letter_key(letter: u8, value_len: u32) -> u64 {
     (1 << 8) | (u64::from(letter) << 16) | (u64::from(value_len.swap_bytes()) << 24)
 }
 
-pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
+pub(crate) fn decode(header: Bytes) -> Result<Header, HeaderError> {
     let mut fields = FieldsBuilder::default();
     let mut reader = Reader::new(&header);
     match read(&mut reader, &mut fields) {
         Ok(fixed) => Ok(fixed.with(fields.build(header))),
-        Err(why) => Err(FrameError::Header { dialect: Dialect::Binary, at: reader.at(), why }),
+        Err(why) => Err(HeaderError { dialect: Dialect::Binary, at: reader.at(), why }),
     }
 }
 

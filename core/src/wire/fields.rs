@@ -13,8 +13,12 @@ use core::fmt;
 use core::ops::Range;
 
 use super::decimal::Decimal;
-use super::rpc::{Malformed, RpcError};
 use super::text::Text;
+
+/// A field that is missing, or no value of its type: the peer's mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reply makes no sense at {0}")]
+pub struct Malformed(pub &'static str);
 
 /// Where a typed request or answer writes its fields; the header encoders and the signer are such.
 pub trait FieldSink {
@@ -127,20 +131,20 @@ impl Fields {
     }
 
     /// The number under a key, if there is one; what is no number of that size is the peer's mistake.
-    pub fn int<T: TryFrom<i64>>(&self, key: &'static str) -> Result<Option<T>, RpcError> {
+    pub fn int<T: TryFrom<i64>>(&self, key: &'static str) -> Result<Option<T>, Malformed> {
         let Some(value) = self.value(key) else { return Ok(None) };
         if value.is_empty() {
             return Ok(None);
         }
         match decimal(value).map(T::try_from) {
             Some(Ok(number)) => Ok(Some(number)),
-            Some(Err(_)) | None => Err(RpcError::Malformed(key)),
+            Some(Err(_)) | None => Err(Malformed(key)),
         }
     }
 
     /// The number under a key that the reply makes no sense without.
-    pub fn required_int<T: TryFrom<i64>>(&self, key: &'static str) -> Result<T, RpcError> {
-        self.int(key)?.ok_or(RpcError::Malformed(key))
+    pub fn required_int<T: TryFrom<i64>>(&self, key: &'static str) -> Result<T, Malformed> {
+        self.int(key)?.ok_or(Malformed(key))
     }
 
     /// Whether the value of a key reads as true: Java takes `true` in any case for it and all else for false.
@@ -302,10 +306,10 @@ mod tests {
             ("a", "8"),
         ]);
         assert_eq!(fields.int::<i32>("a"), Ok(Some(8)), "the last of two equal keys wins");
-        assert_eq!(fields.int::<i32>("b"), Err(RpcError::Malformed("b")));
+        assert_eq!(fields.int::<i32>("b"), Err(Malformed("b")));
         assert_eq!(fields.int::<i32>("c"), Ok(None));
-        assert_eq!(fields.int::<u8>("e"), Err(RpcError::Malformed("e")));
-        assert_eq!(fields.required_int::<i32>("x"), Err(RpcError::Malformed("x")));
+        assert_eq!(fields.int::<u8>("e"), Err(Malformed("e")));
+        assert_eq!(fields.required_int::<i32>("x"), Err(Malformed("x")));
         assert!(fields.flag("d") && !fields.flag("a") && !fields.flag("x"));
         assert_eq!(fields.iter().count(), 5);
         assert_eq!(fields.text("e").unwrap(), "300");

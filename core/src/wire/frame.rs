@@ -8,7 +8,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::header::{Dialect, Header};
+use super::encoding;
+use super::fields::FieldSource;
+use super::header::{Dialect, EncodeError, Head, Header, HeaderError};
 use crate::limits::wire as limits;
 
 /// One remoting command: its header parsed, its body as it came.
@@ -49,15 +51,8 @@ pub enum FrameError {
     #[error("the peer sent a frame of the unknown serialize type {0}")]
     SerializeType(u8),
     /// The header's bytes make no sense.
-    #[error("the peer sent a {dialect:?} header that is broken at byte {at}: {why}")]
-    Header {
-        /// In which encoding.
-        dialect: Dialect,
-        /// Where in the header.
-        at: usize,
-        /// What is wrong there.
-        why: &'static str,
-    },
+    #[error(transparent)]
+    Header(#[from] HeaderError),
 }
 
 /// What the first eight bytes of a frame say.
@@ -101,6 +96,72 @@ impl FrameHead {
             Some(_) | None => Err(FrameError::HeaderLength { header, frame: after }),
         }
     }
+}
+
+impl Header {
+    /// Appends length field, header mark and header of a frame whose body has `body_bytes`. Returns the encoding that
+    /// was used, which is JSON where the binary one cannot express the header.
+    pub fn encode(
+        &self,
+        dialect: Dialect,
+        body_bytes: usize,
+        out: &mut BytesMut,
+    ) -> Result<Dialect, EncodeError> {
+        let head = Head {
+            kind: self.kind,
+            code: self.code,
+            language: self.language,
+            version: self.version,
+            opaque: self.opaque,
+            remark: self.remark.as_deref(),
+            map: self.fields.is_present(),
+        };
+        head.encode(&self.fields, dialect, body_bytes, out)
+    }
+}
+
+impl Head<'_> {
+    pub(crate) fn encode(
+        &self,
+        fields: &impl FieldSource,
+        dialect: Dialect,
+        body_bytes: usize,
+        out: &mut BytesMut,
+    ) -> Result<Dialect, EncodeError> {
+        let start = out.len();
+        // One reservation for what nearly every header needs; more grows as it is written.
+        out.reserve(768);
+        out.extend_from_slice(&[0; FrameHead::BYTES]);
+        let begin = out.len();
+        let used = encoding::encode(self, fields, dialect, out);
+        let header = out.len().saturating_sub(begin);
+        match frame_head(used, header, body_bytes) {
+            Ok(head) => {
+                if let Some(place) = out.get_mut(start..begin) {
+                    place.copy_from_slice(&head);
+                }
+                Ok(used)
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn frame_head(dialect: Dialect, header: usize, body: usize) -> Result<[u8; FrameHead::BYTES], EncodeError> {
+    let too_long = EncodeError::Header { bytes: header, max: limits::HEADER_BYTES };
+    let mark = u32::try_from(header).ok().filter(|_| header <= limits::HEADER_BYTES).ok_or(too_long)?;
+    let bytes = header.saturating_add(body).saturating_add(FrameHead::BYTES);
+    let too_large = EncodeError::Frame { bytes, max: limits::FRAME_BYTES };
+    let length = u32::try_from(bytes.saturating_sub(4))
+        .ok()
+        .filter(|_| bytes <= limits::FRAME_BYTES)
+        .ok_or(too_large)?;
+    let [a, b, c, d] = length.to_be_bytes();
+    let [_, x, y, z] = mark.to_be_bytes();
+    Ok([a, b, c, d, dialect.serialize_type(), x, y, z])
 }
 
 /// Cuts a stream of bytes into frames.

@@ -1,18 +1,12 @@
-//! The header of a remoting command and the choice between its two encodings.
+//! The header of a remoting command: what it says, apart from how it is written.
 //!
-//! Laws: decoding an encoded header gives an equal one, in either encoding. What the binary encoding cannot express (an
-//! empty value, which arrives as null; a code beyond 16 bits) is written as JSON, never truncated.
+//! Law: a header holds what both encodings can say, and nothing of the connection it came from.
 //!
-//! Sources: Java `RemotingCommand`, `RocketMQSerializable`, `RemotingSerializable`; wire.md §2.
-
-use bytes::{Bytes, BytesMut};
+//! Sources: Java `RemotingCommand`; wire.md §2.
 
 use super::codes::Language;
-use super::fields::{FieldSource, Fields};
-use super::frame::{FrameError, FrameHead};
+use super::fields::Fields;
 use super::text::Text;
-use super::{binary, json};
-use crate::limits::wire as limits;
 
 /// The protocol version this client speaks: Java's ordinal of V5_3_3. Servers decide by it what to ask of us.
 pub const VERSION: i32 = 479;
@@ -99,34 +93,16 @@ pub struct Header {
     pub fields: Fields,
 }
 
-impl Header {
-    /// Reads a header whose bytes have come whole.
-    pub fn decode(dialect: Dialect, header: Bytes) -> Result<Self, FrameError> {
-        match dialect {
-            Dialect::Json => json::decode(header),
-            Dialect::Binary => binary::decode(header),
-        }
-    }
-
-    /// Appends length field, header mark and header of a frame whose body has `body_bytes`. Returns the encoding that
-    /// was used, which is JSON where the binary one cannot express the header.
-    pub fn encode(
-        &self,
-        dialect: Dialect,
-        body_bytes: usize,
-        out: &mut BytesMut,
-    ) -> Result<Dialect, EncodeError> {
-        let head = Head {
-            kind: self.kind,
-            code: self.code,
-            language: self.language,
-            version: self.version,
-            opaque: self.opaque,
-            remark: self.remark.as_deref(),
-            map: self.fields.is_present(),
-        };
-        head.encode(&self.fields, dialect, body_bytes, out)
-    }
+/// A header's bytes make no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the peer sent a {dialect:?} header that is broken at byte {at}: {why}")]
+pub struct HeaderError {
+    /// In which encoding.
+    pub dialect: Dialect,
+    /// Where in the header.
+    pub at: usize,
+    /// What is wrong there.
+    pub why: &'static str,
 }
 
 /// Everything of a received header but its fields.
@@ -180,54 +156,4 @@ pub(crate) struct Head<'a> {
     pub(crate) remark: Option<&'a str>,
     /// Whether the JSON form shows an empty map of fields.
     pub(crate) map: bool,
-}
-
-impl Head<'_> {
-    pub(crate) fn encode(
-        &self,
-        fields: &impl FieldSource,
-        dialect: Dialect,
-        body_bytes: usize,
-        out: &mut BytesMut,
-    ) -> Result<Dialect, EncodeError> {
-        let start = out.len();
-        // One reservation for what nearly every header needs; more grows as it is written.
-        out.reserve(768);
-        out.extend_from_slice(&[0; FrameHead::BYTES]);
-        let begin = out.len();
-        let used = if dialect == Dialect::Binary && binary::encode(self, fields, out) {
-            Dialect::Binary
-        } else {
-            out.truncate(begin);
-            json::encode(self, fields, out);
-            Dialect::Json
-        };
-        let header = out.len().saturating_sub(begin);
-        match frame_head(used, header, body_bytes) {
-            Ok(head) => {
-                if let Some(place) = out.get_mut(start..begin) {
-                    place.copy_from_slice(&head);
-                }
-                Ok(used)
-            }
-            Err(error) => {
-                out.truncate(start);
-                Err(error)
-            }
-        }
-    }
-}
-
-fn frame_head(dialect: Dialect, header: usize, body: usize) -> Result<[u8; FrameHead::BYTES], EncodeError> {
-    let too_long = EncodeError::Header { bytes: header, max: limits::HEADER_BYTES };
-    let mark = u32::try_from(header).ok().filter(|_| header <= limits::HEADER_BYTES).ok_or(too_long)?;
-    let bytes = header.saturating_add(body).saturating_add(FrameHead::BYTES);
-    let too_large = EncodeError::Frame { bytes, max: limits::FRAME_BYTES };
-    let length = u32::try_from(bytes.saturating_sub(4))
-        .ok()
-        .filter(|_| bytes <= limits::FRAME_BYTES)
-        .ok_or(too_large)?;
-    let [a, b, c, d] = length.to_be_bytes();
-    let [_, x, y, z] = mark.to_be_bytes();
-    Ok([a, b, c, d, dialect.serialize_type(), x, y, z])
 }

@@ -16,8 +16,7 @@ use bytes::Bytes;
 
 use super::codes::Language;
 use super::fields::{FieldsBuilder, Span};
-use super::frame::FrameError;
-use super::header::{Dialect, Fixed, Header, Kind};
+use super::header::{Dialect, Fixed, Header, HeaderError, Kind};
 use super::text::Text;
 use super::words::find_either;
 use crate::limits::wire as limits;
@@ -25,8 +24,8 @@ use unescape::unescape;
 
 pub(crate) use write::encode;
 
-pub(crate) fn decode(header: Bytes) -> Result<Header, FrameError> {
-    let broken = |at, why| FrameError::Header { dialect: Dialect::Json, at, why };
+pub(crate) fn decode(header: Bytes) -> Result<Header, HeaderError> {
+    let broken = |at, why| HeaderError { dialect: Dialect::Json, at, why };
     if let Err(error) = core::str::from_utf8(&header) {
         return Err(broken(error.valid_up_to(), "it is not UTF-8"));
     }

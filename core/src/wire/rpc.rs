@@ -32,6 +32,8 @@ pub mod transaction;
 
 pub(crate) mod record;
 
+pub use super::fields::Malformed;
+
 /// A request that knows its reply.
 pub trait Rpc: Sized {
     /// The request code.
@@ -59,11 +61,6 @@ pub trait Rpc: Sized {
     /// Reads the answer.
     fn reply(frame: &Frame) -> Result<Self::Reply, RpcError>;
 }
-
-/// A reply lacks that field, or it makes no sense: the broker's mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the reply makes no sense at {0}")]
-pub struct Malformed(pub &'static str);
 
 /// A request was answered, but not with what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

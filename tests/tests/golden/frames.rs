@@ -1,7 +1,9 @@
 //! Frames and headers, both ways.
 
 use bytes::{Bytes, BytesMut};
-use fusee_core::wire::{Dialect, Fields, Frame, FrameError, Framer, Header, Kind, Language, Text};
+use fusee_core::wire::{
+    Dialect, Fields, Frame, FrameError, Framer, Header, HeaderError, Kind, Language, Text,
+};
 use serde_json::Value;
 
 use super::vector::{Checked, Vector, Verdict, pairs, same, unhex};
@@ -153,7 +155,9 @@ fn decoded_as_java(vector: &Vector) -> Checked {
             Ok(Verdict::Checked)
         }
         Some(_) if out["open"] == false && ours.len() == java.len() => Ok(Verdict::Checked),
-        Some(FrameError::Header { why, .. }) if STRICT.contains(&why) => Ok(Verdict::Stricter(why)),
+        Some(FrameError::Header(HeaderError { why, .. })) if STRICT.contains(&why) => {
+            Ok(Verdict::Stricter(why))
+        }
         Some(error) => Err(format!("{} frames of {}, then {error}", ours.len(), java.len())),
     }
 }

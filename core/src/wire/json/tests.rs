@@ -9,7 +9,7 @@ use bytes::BytesMut;
 const ROUTE: &str = r#"{"code":105,"extFields":{"topic":"TopicTest","acceptStandardJsonOnly":"true"},"flag":0,"language":"RUST","opaque":1,"serializeTypeCurrentRPC":"JSON","version":479}"#;
 const REFUSAL: &str = r#"{"code":17,"flag":1,"language":"JAVA","opaque":1,"remark":"No topic route info","serializeTypeCurrentRPC":"JSON","version":479}"#;
 
-fn read(text: &str) -> Result<Header, FrameError> {
+fn read(text: &str) -> Result<Header, HeaderError> {
     decode(Bytes::copy_from_slice(text.as_bytes()))
 }
 
@@ -115,7 +115,7 @@ fn broken_headers_are_refused() {
         &many,
         &long_key,
     ] {
-        assert!(matches!(read(broken), Err(FrameError::Header { dialect: Dialect::Json, .. })), "{broken}");
+        assert!(matches!(read(broken), Err(HeaderError { dialect: Dialect::Json, .. })), "{broken}");
     }
     assert!(decode(Bytes::from_static(b"{\"code\":0,\"opaque\":1,\"remark\":\"\xff\"}")).is_err());
     for cut in 0..ROUTE.len() {

@@ -157,7 +157,7 @@ rpc! {
     /// Asks a broker how many requests wait for messages of a queue (200055); since 5.0.
     GetPolling = POLLING_INFO -> i32, |frame: &Frame| {
         success(frame)?;
-        frame.header.fields.required_int("pollingNum")
+        Ok(frame.header.fields.required_int("pollingNum")?)
     }; {
         /// The consumer group.
         group: Group = "consumerGroup",
@@ -172,7 +172,7 @@ rpc! {
     /// Has a name server tell nobody any more that a broker may be written (205); says for how many topics.
     WipeWritePermission = WIPE_WRITE_PERM_OF_BROKER -> i32, |frame: &Frame| {
         success(frame)?;
-        frame.header.fields.required_int("wipeTopicCount")
+        Ok(frame.header.fields.required_int("wipeTopicCount")?)
     }; {
         /// The broker.
         broker: BrokerName = "brokerName",
@@ -183,7 +183,7 @@ rpc! {
     /// Has a name server tell again that a broker may be written (327); says for how many topics.
     AddWritePermission = ADD_WRITE_PERM_OF_BROKER -> i32, |frame: &Frame| {
         success(frame)?;
-        frame.header.fields.required_int("addTopicCount")
+        Ok(frame.header.fields.required_int("addTopicCount")?)
     }; {
         /// The broker.
         broker: BrokerName = "brokerName",

@@ -134,7 +134,7 @@ rpc! {
 
 fn offset(frame: &Frame) -> Result<i64, RpcError> {
     success(frame)?;
-    frame.header.fields.required_int("offset")
+    Ok(frame.header.fields.required_int("offset")?)
 }
 
 /// Asks a broker for every offset of every group it has (43).

@@ -26,7 +26,7 @@ macro_rules! int {
             }
 
             fn read(fields: &Fields, key: &'static str) -> Result<Self, RpcError> {
-                fields.required_int(key)
+                Ok(fields.required_int(key)?)
             }
         }
 
@@ -38,7 +38,7 @@ macro_rules! int {
             }
 
             fn read(fields: &Fields, key: &'static str) -> Result<Self, RpcError> {
-                fields.int(key)
+                Ok(fields.int(key)?)
             }
         }
     )*};
@@ -52,7 +52,7 @@ impl Field for UnixMillis {
     }
 
     fn read(fields: &Fields, key: &'static str) -> Result<Self, RpcError> {
-        fields.required_int(key).map(Self)
+        Ok(Self(fields.required_int(key)?))
     }
 }
 
