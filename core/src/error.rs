@@ -15,36 +15,8 @@ use thiserror::Error;
 use crate::ids::{Queue, Topic};
 use crate::wire::ResponseCode;
 
+pub use crate::ids::NameError;
 pub use call::{CallError, LostWhy};
-
-/// Why a text cannot be the name of a topic, a group, a broker, or an address. The caller's fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// Nothing was given.
-    #[error("it is empty")]
-    Empty,
-    /// A character that brokers refuse.
-    #[error("the character {0:?} is not allowed")]
-    Character(char),
-    /// More characters than brokers take.
-    #[error("it has {chars} characters, {max} are allowed")]
-    Long {
-        /// Characters given.
-        chars: usize,
-        /// Characters allowed.
-        max: usize,
-    },
-    /// An address without a host, or with a host that is none.
-    #[error("the host is missing or malformed (expected host:port)")]
-    Host,
-    /// An address without a port from 1 to 65535.
-    #[error("the port is missing or not a number from 1 to 65535 (expected host:port)")]
-    Port,
-    /// A name that the brokers use themselves.
-    #[error("it belongs to the brokers")]
-    Reserved,
-}
 
 /// Whether the message of a failed send may be in the broker's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! machine said it (`fusee_core::error`); only what the machine cannot know is added here.
 
 mod read;
+mod request;
 mod send;
 mod start;
 
@@ -15,9 +16,8 @@ use fusee_core::ids::Topic;
 pub use fusee_core::wire::ResponseCode;
 use thiserror::Error;
 
-use crate::remoting::RequestError;
-
 pub use read::{CommitError, PollError, Undecodable};
+pub use request::RequestError;
 pub use send::{SendError, TrySendError};
 pub use start::{CloseError, ConfigError, ConnectError, RouteError, StartError};
 

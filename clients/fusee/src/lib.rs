@@ -149,9 +149,9 @@ pub use client::Client;
 pub use connection::Connection;
 pub use environment::Origin;
 pub use error::{
-    CloseError, CommitError, ConfigError, ConnectError, Error, NotText, OpenError, PollError, ResponseCode,
-    Result, Retry, RouteError, SeekError, SendError, StartError, Stored, TrySendError, Undecodable,
-    WouldBlock,
+    CloseError, CommitError, ConfigError, ConnectError, Error, NotText, OpenError, PollError, RequestError,
+    ResponseCode, Result, Retry, RouteError, SeekError, SendError, StartError, Stored, TrySendError,
+    Undecodable, WouldBlock,
 };
 pub use fusee_core::ids::{Address, BrokerName, Group, Queue, Topic};
 pub use fusee_core::wire::ids::{Host, OffsetId};
@@ -166,7 +166,7 @@ pub use pending::Pending;
 pub use preset::Preset;
 pub use producer::{Producer, ProducerBuilder};
 pub use received::Received;
-pub use remoting::{RemotingReply, RemotingRequest, RequestError};
+pub use remoting::{RemotingReply, RemotingRequest};
 pub use runtime::{Driver, Runtime};
 pub use setting::Setting;
 #[cfg(feature = "tls")]

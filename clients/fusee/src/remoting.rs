@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fusee_core::Outcome;
-use fusee_core::error::RawError;
 use fusee_core::ids::Address;
 use fusee_core::wire::{Fields, Frame, RawRequest, Request};
 use fusee_engine::{Dead, Handle};
-use thiserror::Error;
 
-use crate::error::{NameError, ResponseCode, Retry, Stored, WouldBlock};
+use crate::error::RequestError;
 use crate::pending::Pending;
 
 /// A request about to be made; see [`Client::request`](crate::Client::request).
@@ -149,59 +147,5 @@ impl fmt::Debug for RemotingReply {
             .field("fields", &keys)
             .field("body_bytes", &self.body().len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a request got no reply.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The address is none. The caller's fault.
-    #[error("that is no address: {0}")]
-    Address(NameError),
-    /// No connection, or no reply in time.
-    #[error(transparent)]
-    Failed(RawError),
-    /// The client was closed, or its runtime is gone.
-    #[error("the client is closed")]
-    Closed,
-    /// See [`struct@WouldBlock`]. The request itself goes on.
-    #[error(transparent)]
-    WouldBlock(#[from] WouldBlock),
-}
-
-impl RequestError {
-    /// Whether the request may have been executed; if it stores something, that may be stored.
-    #[must_use]
-    pub const fn stored(&self) -> Stored {
-        match self {
-            Self::Failed(RawError { sent: false, .. }) | Self::Address(_) => Stored::No,
-            Self::Failed(_) | Self::Closed | Self::WouldBlock(_) => Stored::Unknown,
-        }
-    }
-
-    /// Whether the same request may get a reply later.
-    #[must_use]
-    pub fn retry(&self) -> Retry {
-        match self {
-            Self::Failed(error) => error.cause.retry(),
-            Self::Address(_) | Self::Closed | Self::WouldBlock(_) => Retry::Never,
-        }
-    }
-
-    /// What to look at or to change.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Failed(error) => error.cause.hint(),
-            Self::Address(_) => Some("give host:port"),
-            Self::Closed | Self::WouldBlock(_) => None,
-        }
-    }
-
-    /// Always none: an answer, whatever its code, is no error here.
-    #[must_use]
-    pub const fn code(&self) -> Option<ResponseCode> {
-        None
     }
 }
