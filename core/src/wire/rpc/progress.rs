@@ -122,15 +122,16 @@ rpc! {
 }
 
 rpc! {
-    /// Copies the offsets of a group to another on one broker (314).
+    /// Copies the offsets of a group to another on one broker (314). Brokers take it without a topic and then copy
+    /// nothing.
     CloneOffsets = CLONE_GROUP_OFFSET -> (), success; {
         /// From whom.
         from: Group = "srcGroup",
         /// To whom.
         to: Group = "destGroup",
-        /// Only of this topic.
+        /// Of which topic.
         topic: Option<Topic> = "topic",
-        /// Whether topics are copied too that members of the first group do not read now.
+        /// Whether also a topic that members of the first group do not read now.
         offline: bool = "offline",
     }
 }
@@ -239,7 +240,8 @@ rpc! {
 }
 
 rpc! {
-    /// Has a broker ask again for the verdict on a half message it had given up (323).
+    /// Has a broker ask again for the verdict on a half message it had given up (323). Brokers take the id of any
+    /// message and put a copy of it among the half messages.
     ResumeCheck = RESUME_CHECK_HALF_MESSAGE -> (), success; {
         /// The message's topic, for the broker's access check; brokers since 5.3.
         topic: Option<Topic> = "topic",
