@@ -43,7 +43,8 @@ impl Text {
     #[must_use]
     #[inline]
     pub fn from_utf8_lossy(bytes: Bytes) -> Self {
-        if core::str::from_utf8(&bytes).is_ok() { Self(bytes) } else { Self::replaced(&bytes) }
+        // Nearly every text is ASCII, which is quicker to see.
+        if bytes.is_ascii() || core::str::from_utf8(&bytes).is_ok() { Self(bytes) } else { Self::replaced(&bytes) }
     }
 
     #[cold]
