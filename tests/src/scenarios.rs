@@ -53,6 +53,7 @@ scenarios! {
         brokers_are_reached_through_an_address_map,
         signed_requests_pass_and_others_are_refused,
         a_rotated_secret_counts_from_the_next_request,
+        what_administrators_ask_is_answered_in_its_types,
         secured_connections_carry_everything,
         a_certificate_for_another_name_passes_only_by_that_name,
         an_expired_certificate_is_refused;

@@ -1,8 +1,11 @@
 //! What the test bench asks of one server beside the scan.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use super::{Caller, code};
+use serde_json::json;
+
+use super::{Caller, Connection, code, frame, read_frame};
 
 impl Caller {
     /// Makes a consumer group on a broker.
@@ -41,5 +44,25 @@ impl Caller {
             self.send(&master.address, topic, 0, "MARK\u{1}yes\u{2}", body.as_bytes())?;
         }
         Ok(masters.len())
+    }
+}
+
+impl Connection {
+    /// Answers a broker's requests of these codes, each with this body, until each was asked once; what is asked one-way
+    /// is passed over.
+    pub fn answer(mut self, mut answers: BTreeMap<i32, Vec<u8>>) -> io::Result<()> {
+        while !answers.is_empty() {
+            let (header, _) = read_frame(&mut self.stream)?;
+            let asked = header["code"].as_i64().and_then(|code| i32::try_from(code).ok());
+            let answer = asked.filter(|_| header["flag"] == 0).and_then(|code| answers.remove(&code));
+            if let Some(body) = answer {
+                let header = json!({
+                    "code": 0, "language": "OTHER", "version": 479, "opaque": header["opaque"], "flag": 1,
+                    "serializeTypeCurrentRPC": "JSON",
+                });
+                self.stream.write_all(&frame(&header, &body))?;
+            }
+        }
+        Ok(())
     }
 }
