@@ -306,12 +306,15 @@ impl Client {
         }
     }
 
-    /// Lets go of addresses that no route names any more, once they are at rest.
+    /// Lets go of addresses that nobody names any more, once they are at rest.
     fn let_addresses_go(&mut self) {
         for peer in self.cx.peers.leaving() {
-            if self.router.is_name_server(peer) || self.cx.directory.is_of_broker(peer) {
+            let directory = &self.cx.directory;
+            let held = |broker| self.consumers.values().any(|consumer| consumer.holds(broker));
+            if self.router.is_name_server(peer) || directory.brokers_at(peer).any(|id| directory.is_named(id))
+            {
                 self.cx.peers.stays(peer);
-            } else {
+            } else if !directory.brokers_at(peer).any(held) {
                 for gone in self.cx.let_go(peer) {
                     self.cx.directory.forget_address(gone);
                     self.probes.remove(&gone);

@@ -329,6 +329,11 @@ impl Consumer {
         self.queues.keys().any(|id| id.topic == topic)
     }
 
+    /// Whether it has queues of this broker, or something to commit there.
+    pub(crate) fn holds(&self, broker: BrokerId) -> bool {
+        self.queues.keys().any(|id| id.broker == broker) || self.commits.holds(broker)
+    }
+
     /// Nobody else needs this topic any more. Returns whether this consumer does not hold it either.
     pub(crate) fn forget(&mut self, topic: TopicId) -> bool {
         !self.reads(topic) && self.commits.forget(topic)

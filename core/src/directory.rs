@@ -5,7 +5,7 @@
 //! name server gave, however long ago: a stale route is better than none. Of topics that nobody uses any more only so
 //! many are kept; the names of brokers, which are a cluster's and few, for as long as the client lives.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::error::RouteError;
@@ -219,13 +219,16 @@ impl Directory {
         was
     }
 
-    /// Whether this is the address of a replica of a broker that some route names.
-    pub(crate) fn is_of_broker(&self, peer: PeerId) -> bool {
+    /// The brokers that have a replica at this address.
+    pub(crate) fn brokers_at(&self, peer: PeerId) -> impl Iterator<Item = BrokerId> + '_ {
         let brokers = (0..).map(BrokerId).zip(&self.brokers);
-        let mut of = brokers.filter(|(_, broker)| broker.addresses.values().any(|known| *known == peer));
-        of.any(|(id, _)| {
-            self.topics.iter().flatten().any(|topic| topic.known.brokers().any(|named| named == id))
-        })
+        let of = brokers.filter(move |(_, broker)| broker.addresses.values().any(|known| *known == peer));
+        of.map(|(id, _)| id)
+    }
+
+    /// Whether some route names this broker.
+    pub(crate) fn is_named(&self, id: BrokerId) -> bool {
+        self.topics.iter().flatten().any(|topic| topic.known.brokers().any(|named| named == id))
     }
 
     /// This address is nobody's any more.
@@ -237,12 +240,9 @@ impl Directory {
 
     /// The addresses of the brokers that one route names and another does not.
     fn addresses_left(&self, was: &Known, is: &Known) -> Vec<PeerId> {
-        let left = |id: &BrokerId| !is.brokers().any(|named| named == *id);
-        let mut brokers: Vec<BrokerId> = was.brokers().collect();
-        brokers.sort_unstable();
-        brokers.dedup();
-        brokers.retain(left);
-        brokers.iter().flat_map(|id| self.brokers[id.0 as usize].addresses.values().copied()).collect()
+        let is: BTreeSet<BrokerId> = is.brokers().collect();
+        let left: BTreeSet<BrokerId> = was.brokers().filter(|id| !is.contains(id)).collect();
+        left.iter().flat_map(|id| self.brokers[id.0 as usize].addresses.values().copied()).collect()
     }
 
     /// The address of a broker's master.

@@ -166,7 +166,7 @@ impl Peers {
         peer.is_broker && peer.lane == 0
     }
 
-    /// Every connection, in the order its address was met.
+    /// Every connection.
     pub(crate) fn connections(&self) -> impl Iterator<Item = Connection> + '_ {
         self.ids().map(|id| {
             let peer = self.get(id);
@@ -300,7 +300,7 @@ impl Peers {
             .map(|(id, _)| id)
     }
 
-    /// Every address, in the order they were met.
+    /// Every address.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
         let known = |(_, peer): &(PeerId, &Peer)| !matches!(peer.state, State::Vacant);
         (0..).map(PeerId).zip(&self.list).filter(known).map(|(id, _)| id)

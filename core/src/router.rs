@@ -319,9 +319,9 @@ impl Router {
                     let name = cx.directory.topic_name(topic).clone();
                     let note = Note::Route(name, route.writable.len(), route.readable.len());
                     cx.out.push_back(Output::Note(note));
-                }
-                for left in cx.directory.set_known(topic, Known::Route(route)) {
-                    cx.peers.may_leave(left);
+                    for left in cx.directory.set_known(topic, Known::Route(route)) {
+                        cx.peers.may_leave(left);
+                    }
                 }
             }
             Err(error) => {

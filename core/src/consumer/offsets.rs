@@ -15,7 +15,7 @@ use crate::cx::Cx;
 use crate::error::{CallError, CommitError, Retry};
 use crate::event::{Outcome, Output};
 use crate::handles::CallId;
-use crate::ids::{ConsumerId, Queue, QueueId, Ticket, TopicId};
+use crate::ids::{BrokerId, ConsumerId, Queue, QueueId, Ticket, TopicId};
 use crate::limits::client as limits;
 use crate::link::Purpose;
 use crate::note::Note;
@@ -101,6 +101,11 @@ impl Commits {
     pub(super) fn forget(&mut self, topic: TopicId) -> bool {
         self.positions.retain(|id, position| id.topic != topic || !position.is_idle());
         self.positions.keys().all(|id| id.topic != topic)
+    }
+
+    /// Whether something is to be committed there.
+    pub(super) fn holds(&self, broker: BrokerId) -> bool {
+        self.positions.iter().any(|(id, position)| id.broker == broker && !position.is_idle())
     }
 
     pub(super) fn abandon(&mut self, cx: &mut Cx) {

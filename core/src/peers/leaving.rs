@@ -1,8 +1,9 @@
 //! Addresses that nobody names any more: brokers that moved away, and whoever was asked once by hand.
 //!
-//! Laws: an address is let go only when no route and no list of name servers names it, nothing is under way on any
-//! connection to it, and nothing came from it for a while; then it is as if it had never been met. Its place is given
-//! away again, and nothing that was asked at its time is taken for something asked later.
+//! Laws: an address is let go only when no route and no list of name servers names it, nobody reads from there or has
+//! something to commit there, nothing is under way on any connection to it, and nothing came from it for a while; then
+//! it is as if it had never been met. Its place is given away again, and nothing that was asked at its time is taken
+//! for something asked later.
 
 use alloc::vec::Vec;
 

@@ -306,3 +306,32 @@ fn an_old_broker_that_says_zero_is_asked_whether_the_group_has_an_offset_at_all(
         }
     }
 }
+
+#[test]
+fn a_broker_that_left_every_route_is_kept_while_somebody_has_queues_of_it() {
+    let (mut bench, id) = reading(StartFrom::First, false, &[0]);
+    bench.stored_offset(Some(0));
+    bench.read_to(id, 10, 10);
+    let (conn, opaque, ..) = bench.next_pull();
+    bench.client.consumer(id).pause(bench.now, &[queue("a", 0)]);
+    bench.pulled(conn, opaque, 19, 10, 10, 0);
+    // What was read takes its time, and the broker cannot reach the name servers meanwhile.
+    bench.answers_routes = Some(super::bench::route(&["b"], 6));
+    bench.pass(Duration::from_secs(300));
+    let ticket = bench.commit(id);
+    let (by, opaque, offset) = bench.next_commit().expect("a commit");
+    assert_eq!((by, offset), (conn, 10));
+    bench.reply(by, opaque, 0, &[], "");
+    assert!(matches!(bench.done.get(&ticket), Some(Outcome::Committed(Ok(())))), "{:?}", bench.done);
+    bench.client.consumer(id).resume(bench.now, &[queue("a", 0)]);
+    bench.drain();
+    let (by, opaque, offset, _) = bench.next_pull();
+    assert_eq!((by, offset), (conn, 10));
+    bench.pulled(conn, opaque, 19, 10, 10, 0);
+    // As soon as nobody has any, it goes.
+    bench.client.consumer(id).assign(bench.now, &[]);
+    bench.drain();
+    bench.pass(Duration::from_secs(100));
+    assert!(bench.hung_up.contains(&conn));
+    assert!(bench.client.connections().all(|connection| connection.address.as_str() != "a:1"));
+}
