@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use fusee_core::wire::message::Compression;
 use fusee_core::wire::rpc::pop::PopMessage;
+use fusee_core::wire::rpc::running::ConsumedDirectly;
 use fusee_core::wire::{
     Damaged, Dialect, Fields, Frame, FrameError, Framer, GetRoute, Header, Kind, Language, PullMessage,
     Pushed, Request, RequestCode, Rpc, SendMessage, Text, batch as batches, body, message,
@@ -206,7 +207,10 @@ pub fn bodies(bytes: &[u8]) {
     }
     let frame = reply(bytes);
     let understood = RequestCode::ALL.iter().filter_map(|code| Request::check_reply(code.0, &frame));
-    assert!(understood.count() > 50, "every type was asked");
+    assert!(understood.count() > 90, "every type was asked");
+    if let Ok(told) = ConsumedDirectly::parse(bytes) {
+        assert_eq!(ConsumedDirectly::parse(&told.body()).as_ref(), Ok(&told), "it reads back");
+    }
     if let Ok(route) = GetRoute::reply(&frame) {
         let queues: i64 = route.queues.iter().map(|queue| i64::from(queue.read.max(queue.write))).sum();
         assert!(queues <= 65_536 && route.brokers.len() <= 1_024);

@@ -333,6 +333,7 @@ rpc! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::request::RawRequest;
     use alloc::format;
 
     #[test]
@@ -347,6 +348,8 @@ mod tests {
         let request = CreateUser { user };
         let text = format!("{request:?} {request:#?}");
         assert!(text.contains("alice") && !text.contains("s3cr3t"), "{text}");
+        let raw = RawRequest { code: 3001, fields: Fields::default(), body: request.body() };
+        assert!(!format!("{raw:?}").contains("s3cr3t"));
         assert_eq!(request.user.password.map(|password| password.reveal().len()), Some(6));
     }
 

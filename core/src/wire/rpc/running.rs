@@ -408,7 +408,7 @@ mod tests {
         }
         assert_eq!(read(r#"{"consumeResult":"CR_NEW"}"#).map(|read| read.result), Ok(None));
         for text in
-            [r#"{"consumeResult":6}"#, r#"{"consumeResult":-1}"#, r#"{"spentTimeMills":1e300}"#, "[]", ""]
+            [r#"{"consumeResult":6}"#, r#"{"consumeResult":-1}"#, r#"{"spentTimeMills":1e300}"#, "3", ""]
         {
             assert!(read(text).is_err(), "{text}");
         }
