@@ -7,6 +7,7 @@ use fusee_core::wire::rpc::heartbeat::{ConsumeFrom, ConsumeType, MessageModel};
 use fusee_core::wire::rpc::pull;
 use fusee_core::wire::rpc::running::ConsumeResult;
 use fusee_core::wire::rpc::send::TEMPLATE_TOPIC;
+use fusee_core::wire::rpc::topics::TagsPerMessage;
 use fusee_core::wire::trace::TransactionState;
 use fusee_core::wire::{Language, RequestCode, ResponseCode, VERSION};
 use serde_json::{Map, Value, json};
@@ -175,7 +176,10 @@ pub(crate) fn enumeration(vector: &Vector) -> Checked {
             Ok(Verdict::Checked)
         }
         "BoundaryType" => among(java, json!(["LOWER", "UPPER"])),
-        "TopicFilterType" => among(java, json!(["SINGLE_TAG", "MULTI_TAG"])),
+        "TopicFilterType" => {
+            let ours = json!([TagsPerMessage::One, TagsPerMessage::Many]);
+            same("names", &ours, java).map(|()| Verdict::Checked)
+        }
         other => Ok(Verdict::NotCovered(format!("{other}: its names do not travel"))),
     }
 }
