@@ -229,6 +229,10 @@ impl Client {
         self.cx.peers.check();
         self.cx.directory.check();
         self.router.check();
+        let held = self.cx.directory.addresses().chain(self.router.name_servers());
+        for peer in held.chain(self.probes.iter().copied()) {
+            assert!(self.cx.peers.is_known(peer), "R3: nobody holds the id of an address that was let go");
+        }
         self.producers.check(&self.cx);
         for consumer in self.consumers.values() {
             consumer.check(&self.cx);
@@ -311,8 +315,8 @@ impl Client {
         for peer in self.cx.peers.leaving() {
             let directory = &self.cx.directory;
             let held = |broker| self.consumers.values().any(|consumer| consumer.holds(broker));
-            if self.router.is_name_server(peer) || directory.brokers_at(peer).any(|id| directory.is_named(id))
-            {
+            let is_server = self.router.name_servers().any(|server| server == peer);
+            if is_server || directory.brokers_at(peer).any(|id| directory.is_named(id)) {
                 self.cx.peers.stays(peer);
             } else if !directory.brokers_at(peer).any(held) {
                 for gone in self.cx.let_go(peer) {

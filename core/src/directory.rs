@@ -219,6 +219,11 @@ impl Directory {
         was
     }
 
+    /// Where the replicas of all brokers are.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.brokers.iter().flat_map(|broker| broker.addresses.values().copied())
+    }
+
     /// The brokers that have a replica at this address.
     pub(crate) fn brokers_at(&self, peer: PeerId) -> impl Iterator<Item = BrokerId> + '_ {
         let brokers = (0..).map(BrokerId).zip(&self.brokers);

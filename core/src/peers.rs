@@ -310,6 +310,10 @@ impl Peers {
         for draining in self.draining.values() {
             draining.link.check();
             assert!(
+                self.is_known(draining.peer),
+                "R3: an address is kept while something is awaited from it"
+            );
+            assert!(
                 !draining.link.is_idle(),
                 "a connection that goes away is closed once nothing is waited for"
             );

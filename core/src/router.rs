@@ -274,9 +274,9 @@ impl Router {
         self.topics.get(&topic).is_some_and(|entry| entry.ask.is_none())
     }
 
-    /// Whether this is the address of a name server.
-    pub(crate) fn is_name_server(&self, peer: PeerId) -> bool {
-        self.servers.contains(&peer)
+    /// The addresses of the name servers.
+    pub(crate) fn name_servers(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.servers.iter().copied()
     }
 
     /// Everything pending ends, because the client does.

@@ -33,7 +33,8 @@ impl Peers {
         self.leaving.remove(&id);
     }
 
-    fn is_known(&self, id: PeerId) -> bool {
+    /// Whether somebody has this place.
+    pub(crate) fn is_known(&self, id: PeerId) -> bool {
         !matches!(self.get(id).state, State::Vacant)
     }
 

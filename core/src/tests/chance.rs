@@ -307,7 +307,7 @@ impl World {
     /// Somebody asks for something that is neither a send nor reading, or a peer does.
     fn other_step(&mut self) {
         let (ticket, now) = (self.ticket(), self.now);
-        match self.rng.below(4) {
+        match self.rng.below(5) {
             0 => {
                 self.due.insert(ticket, now + Duration::from_secs(3));
                 self.client.queues(now, &super::bench::queue("a", 0).topic, ticket);
@@ -324,6 +324,7 @@ impl World {
                 let to = Address::new(to).expect("an address");
                 self.client.call(now, &to, Request::Raw(request.into()), patience, ticket);
             }
+            3 => self.quiet(),
             _ => {
                 let conns: Vec<ConnId> = self.wires.keys().copied().collect();
                 let Some(conn) = conns.get(self.rng.below(conns.len() as u32) as usize) else { return };
@@ -389,7 +390,10 @@ impl World {
     fn route(&mut self) -> Answer {
         let perm = if self.wrong("no permission") { 4 } else { 6 };
         let brokers = if self.wrong("one broker") { &BROKERS[..1] } else { &BROKERS[..] };
-        let body = super::bench::route(brokers, perm);
+        let mut body = super::bench::route(brokers, perm);
+        if self.wrong("broker moved") {
+            body = body.replace("b:1", "b:2");
+        }
         if self.wrong("no route") {
             return ([17, 1][self.rng.below(2) as usize], Vec::new(), Bytes::new());
         }
@@ -397,6 +401,13 @@ impl World {
             return (0, Vec::new(), Bytes::from_static(b"{\"brokerDatas\":["));
         }
         (0, Vec::new(), Bytes::from(body))
+    }
+
+    /// Nobody wants anything for so long that addresses are let go.
+    fn quiet(&mut self) {
+        let most = Duration::from_secs(200);
+        let time = self.rng.jitter(most);
+        self.run_for(time);
     }
 
     /// Steps through connections and time until all is calm or `time` has passed.

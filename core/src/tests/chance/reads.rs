@@ -276,6 +276,7 @@ impl World {
                 }
                 self.assign(id, keys);
             }
+            55 if self.rng.below(4) == 0 => self.quiet(),
             _ => {}
         }
     }
