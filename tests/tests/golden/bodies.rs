@@ -226,8 +226,11 @@ fn named(class: &str, text: &str) -> Checked {
     let fields = Fields::from_pairs([(key, java[member].as_str().unwrap_or("alice"))]);
     let request =
         Request::read(&frame(Kind::Request, code, fields, None, text)).map_err(|error| error.to_string())?;
-    same("body", meaning(&request.body())?, java)?;
-    if format!("{request:?}").contains("secret") {
+    let ours = meaning(&request.body())?;
+    within(&ours, &java, "")?;
+    within(&java, &ours, "")?;
+    let password = java["password"].as_str().filter(|password| password.len() > 4);
+    if password.is_some_and(|password| format!("{request:?}").contains(password)) {
         return Err("a password is shown".to_owned());
     }
     settle(class, text, false)
@@ -300,6 +303,9 @@ pub(crate) fn parse(vector: &Vector) -> Checked {
     if matches!(class, "ConsumeMessageDirectlyResult" | "ConsumerRunningInfo" | "ProcessQueueInfo") {
         return match told(class, text, java) {
             Err(_) if java_refused => Ok(Verdict::Checked),
+            Err(_) if LAX.iter().any(|lax| text.contains(lax)) => {
+                Ok(Verdict::Stricter("a body that no server writes"))
+            }
             other => other,
         };
     }

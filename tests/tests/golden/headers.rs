@@ -264,7 +264,10 @@ fn decode_request(vector: &Vector, code: RequestCode) -> Checked {
     }
     match (Request::read(&with_broker(&frame)), vector.java_refused()) {
         (Ok(request), false) => {
+            // What was not given is Java's default, which does not travel.
+            let given = &vector.input()["ext"];
             let java = vector.output().as_object().ok_or("no fields")?.iter();
+            let java = java.filter(|(key, value)| given.get(key.as_str()).is_some() && !value.is_null());
             let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let java = java.map(|(key, value)| (key.clone(), text(value))).collect::<Vec<_>>();
             same_fields(&request, &fields_of(&java))?;
