@@ -64,7 +64,11 @@ pub(super) async fn run(env: &Env) -> Verdict {
     members(&asking, &topic, &group).await?;
     servers(&asking, &topic).await?;
     users(&asking).await?;
-    asking.broker(&DeleteGroup { group, clean_offsets: true }).await?;
+    let stored = asking.broker(&StoredOffsets).await?;
+    holds(stored.get(&topic, &group, 0).is_some(), || format!("nothing stored of {group}"))?;
+    asking.broker(&DeleteGroup { group: group.clone(), clean_offsets: true }).await?;
+    let stored = asking.broker(&StoredOffsets).await?;
+    holds(stored.get(&topic, &group, 0).is_none(), || format!("an offset of {group}, which is no more"))?;
     asking.broker(&DeleteTopic { topic }).await?;
     client.close().await?;
     Ok(String::new())

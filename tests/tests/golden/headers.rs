@@ -20,28 +20,26 @@ use super::frames::frame;
 use super::vector::{Checked, Vector, Verdict, pairs, same};
 use super::why;
 
-/// Fields that only proxies, brokers among themselves, and features send that this client does not have.
-const NOT_OURS: [&str; 20] = [
-    "bname",
-    "ns",
-    "nsd",
-    "oway",
-    "lo",
-    "proxyFrowardClientId",
-    "requestSource",
-    "liteTopic",
-    "force",
-    "committed",
-    "offset",
-    "queueId",
-    "topicSysFlag",
-    "groupSysFlag",
-    "defaultTopicQueueNums",
-    "defaultTopic",
-    "topicList",
-    "removeOffset",
-    "expType",
-    "exp",
+/// Fields that only proxies and brokers among themselves send.
+const OF_SERVERS: [&str; 5] = ["bname", "ns", "nsd", "oway", "lo"];
+
+/// What Java says in a request of that code and this client does not, with the reason.
+const NOT_SAID: [(i32, &str, &str); 15] = [
+    (11, "liteTopic", "light topics, new in 5.5, are not offered"),
+    (11, "proxyFrowardClientId", "only proxies say it"),
+    (11, "requestSource", "only proxies say it"),
+    (29, "liteTopic", "light topics, new in 5.5, are not offered"),
+    (30, "committed", "false asks for what is not committed yet, which nobody may read"),
+    (208, "topicList", "one topic or all of them are asked for"),
+    (309, "groupSysFlag", "brokers pass it on, and members do not look"),
+    (309, "topicSysFlag", "brokers pass it on, and members do not look"),
+    (361, "liteTopic", "light topics, new in 5.5, are not offered"),
+    (361, "proxyFrowardClientId", "only proxies say it"),
+    (361, "requestSource", "only proxies say it"),
+    (200_051, "liteTopic", "light topics, new in 5.5, are not offered"),
+    (200_053, "liteTopic", "light topics, new in 5.5, are not offered"),
+    (200_054, "exp", "a notification is asked for whatever the message says"),
+    (200_054, "expType", "a notification is asked for whatever the message says"),
 ];
 
 fn fields_of(pairs: &[(String, String)]) -> Fields {
@@ -75,6 +73,23 @@ fn with_body(frame: Frame) -> Frame {
     if frame.body.is_empty() { Frame { body: Bytes::from_static(body.as_bytes()), ..frame } } else { frame }
 }
 
+/// Whether two values mean the same to Java: numbers as numbers, and all but `true` is false.
+fn alike(ours: &str, java: &str) -> bool {
+    let truth = |value: &str| value.eq_ignore_ascii_case("true");
+    let number = |value: &str| value.parse::<i64>().ok();
+    ours == java
+        || (truth(ours) || ours == "false") && truth(ours) == truth(java)
+        || number(ours).is_some() && number(ours) == number(java)
+}
+
+/// Whether a value is none of its type, or a required one is missing: what makes a vector odd.
+fn is_odd(vector: &Vector, key: &str, fields: &Fields) -> bool {
+    let end = ["0", "4", "8", "12"];
+    let missing = fields.get(key).is_none_or(str::is_empty);
+    let no_end = key == "commitOrRollback" && !fields.get(key).is_some_and(|value| end.contains(&value));
+    missing || no_end || vector.id().contains("odd")
+}
+
 /// What our request writes must be what Java wrote, where Java wrote it.
 pub(crate) fn same_fields(request: &Request, java: &Fields) -> Result<(), String> {
     let mut out = bytes::BytesMut::new();
@@ -84,15 +99,16 @@ pub(crate) fn same_fields(request: &Request, java: &Fields) -> Result<(), String
     for (key, java) in java.iter() {
         match ours.header.fields.get(key) {
             Some(ours) => {
-                let truth = ["true", "false"].iter().any(|truth| truth.eq_ignore_ascii_case(ours));
-                let equal = ours == java
-                    || truth && ours.eq_ignore_ascii_case(java)
-                    || ours.parse::<i64>().is_ok() && ours.parse::<i64>() == java.parse();
-                if !equal && (java.eq_ignore_ascii_case("true") || ours != "false") && ours != "LOWER" {
+                // Answers in the older form are never wanted, whoever asks.
+                let always = key == "acceptStandardJsonOnly" && ours == "true";
+                if !always && !alike(ours, java) && ours != "LOWER" {
                     return Err(format!("{key}: ours {ours:?}, Java's {java:?}"));
                 }
             }
-            None if java.is_empty() || NOT_OURS.contains(&key) => {}
+            None if java.is_empty() || OF_SERVERS.contains(&key) => {}
+            None if NOT_SAID
+                .iter()
+                .any(|(code, not_said, _)| (*code, *not_said) == (request.code(), key)) => {}
             None => return Err(format!("{key} = {java:?} is lost")),
         }
     }
@@ -149,7 +165,7 @@ pub(crate) fn request(vector: &Vector) -> Checked {
             same_fields(&typed, &read.header.fields)?;
             Ok(Verdict::Checked)
         }
-        Err(RpcError::Malformed(_)) if vector.id().contains("odd") || vector.id().contains("required") => {
+        Err(RpcError::Malformed(key)) if is_odd(vector, key, &read.header.fields) => {
             Ok(Verdict::Stricter("a required field is missing or no value of its type"))
         }
         Err(error) => Err(error.to_string()),
@@ -170,41 +186,119 @@ fn with_table(frame: &Frame) -> Frame {
     Frame { header, body: Bytes::from_static(b"{}") }
 }
 
-/// The total that a page of a list came with must be Java's.
-fn total(fields: &Fields, key: &'static str, ours: Result<Option<i32>, RpcError>) -> Result<(), RpcError> {
-    if ours? == fields.int(key)? { Ok(()) } else { Err(RpcError::Malformed(key)) }
-}
-
-/// Reads a reply as its class says; `None` for a class that this client does not read.
-fn read_reply(class: &str, frame: &Frame) -> Option<Result<(), RpcError>> {
+/// What a typed reply holds, under Java's names; `None` for a class that this client does not read.
+fn read_reply(class: &str, frame: &Frame) -> Option<Result<Vec<(&'static str, String)>, RpcError>> {
+    fn one<T: ToString>(key: &'static str, read: Result<T, RpcError>) -> Result<Said, RpcError> {
+        Ok(vec![(key, read?.to_string())])
+    }
+    fn if_any<T: ToString>(key: &'static str, read: Result<Option<T>, RpcError>) -> Result<Said, RpcError> {
+        Ok(read?.map(|value| (key, value.to_string())).into_iter().collect())
+    }
+    type Said = Vec<(&'static str, String)>;
     Some(match class {
-        "SendMessageResponseHeader" => SendMessage::reply(frame).map(drop),
-        "PullMessageResponseHeader" => PullMessage::reply(frame).map(drop),
-        "PopMessageResponseHeader" => PopMessage::reply(frame).map(drop),
-        "ChangeInvisibleTimeResponseHeader" => ChangeInvisibleTime::reply(frame).map(drop),
-        "NotificationResponseHeader" => Notification::reply(frame).map(drop),
-        "GetMaxOffsetResponseHeader" => MaxOffset::reply(frame).map(drop),
-        "GetMinOffsetResponseHeader" => MinOffset::reply(frame).map(drop),
-        "SearchOffsetResponseHeader" => SearchOffset::reply(frame).map(drop),
-        "QueryConsumerOffsetResponseHeader" => QueryOffset::reply(frame).map(drop),
-        "GetEarliestMsgStoretimeResponseHeader" => EarliestStoreTime::reply(frame).map(drop),
-        "QueryMessageResponseHeader" => QueryMessage::reply(frame).map(drop),
-        "RecallMessageResponseHeader" => Recall::reply(frame).map(drop),
-        "GetKVConfigResponseHeader" => GetKeyValue::reply(frame).map(drop),
-        "PollingInfoResponseHeader" => GetPolling::reply(frame).map(drop),
-        "WipeWritePermOfBrokerResponseHeader" => WipeWritePermission::reply(frame).map(drop),
-        "AddWritePermOfBrokerResponseHeader" => AddWritePermission::reply(frame).map(drop),
-        "GetBrokerConfigResponseHeader" => GetBrokerConfig::reply(frame).map(drop),
+        "SendMessageResponseHeader" => SendMessage::reply(frame).map(|sent| {
+            let id = match &sent.offset_id {
+                MessageId::Place(id) => id.to_string(),
+                MessageId::Text(id) => id.to_string(),
+            };
+            let mut said = vec![
+                ("msgId", id),
+                ("queueId", sent.queue.to_string()),
+                ("queueOffset", sent.queue_offset.to_string()),
+            ];
+            let texts = [
+                ("transactionId", &sent.transaction_id),
+                ("batchUniqId", &sent.batch_id),
+                ("recallHandle", &sent.recall_handle),
+            ];
+            said.extend(texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?.to_string()))));
+            said
+        }),
+        "PullMessageResponseHeader" => PullMessage::reply(frame).map(|pulled| {
+            vec![
+                ("suggestWhichBrokerId", pulled.suggest_broker.to_string()),
+                ("nextBeginOffset", pulled.next.to_string()),
+                ("minOffset", pulled.min.to_string()),
+                ("maxOffset", pulled.max.to_string()),
+                ("offsetDelta", pulled.offset_delta.to_string()),
+                ("topicSysFlag", pulled.topic_sys_flag.to_string()),
+                ("groupSysFlag", pulled.group_sys_flag.to_string()),
+            ]
+        }),
+        "PopMessageResponseHeader" => PopMessage::reply(frame).map(|popped| {
+            let mut said = vec![
+                ("popTime", popped.pop_time.to_string()),
+                ("invisibleTime", popped.invisible_ms.to_string()),
+                ("reviveQid", popped.revive_queue.to_string()),
+            ];
+            said.extend(popped.rest.map(|rest| ("restNum", rest.to_string())));
+            let texts = [
+                ("startOffsetInfo", &popped.start_offsets),
+                ("msgOffsetInfo", &popped.message_offsets),
+                ("orderCountInfo", &popped.order_counts),
+            ];
+            said.extend(texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?.to_string()))));
+            said
+        }),
+        "ChangeInvisibleTimeResponseHeader" => ChangeInvisibleTime::reply(frame).map(|changed| {
+            vec![
+                ("popTime", changed.pop_time.to_string()),
+                ("invisibleTime", changed.invisible_ms.to_string()),
+                ("reviveQid", changed.revive_queue.to_string()),
+            ]
+        }),
+        "NotificationResponseHeader" => one("hasMsg", Notification::reply(frame)),
+        "GetMaxOffsetResponseHeader" => one("offset", MaxOffset::reply(frame)),
+        "GetMinOffsetResponseHeader" => one("offset", MinOffset::reply(frame)),
+        "SearchOffsetResponseHeader" => one("offset", SearchOffset::reply(frame)),
+        "QueryConsumerOffsetResponseHeader" => if_any("offset", QueryOffset::reply(frame)),
+        "GetEarliestMsgStoretimeResponseHeader" => {
+            // A queue without messages has no time.
+            one("timestamp", EarliestStoreTime::reply(frame).map(|time| time.map_or(-1, |time| time.0)))
+        }
+        "QueryMessageResponseHeader" => {
+            if_any("indexLastUpdateTimestamp", QueryMessage::reply(frame).map(|time| time.map(|time| time.0)))
+        }
+        "RecallMessageResponseHeader" => one("msgId", Recall::reply(frame)),
+        "GetKVConfigResponseHeader" => if_any("value", GetKeyValue::reply(frame)),
+        "PollingInfoResponseHeader" => one("pollingNum", GetPolling::reply(frame)),
+        "WipeWritePermOfBrokerResponseHeader" => one("wipeTopicCount", WipeWritePermission::reply(frame)),
+        "AddWritePermOfBrokerResponseHeader" => one("addTopicCount", AddWritePermission::reply(frame)),
+        "GetBrokerConfigResponseHeader" => {
+            one("version", GetBrokerConfig::reply(frame).map(|config| config.version))
+        }
         "GetAllTopicConfigResponseHeader" => {
-            let read = GetTopicConfigs::reply(&with_table(frame)).map(|topics| topics.total);
-            total(&frame.header.fields, "totalTopicNum", read)
+            if_any("totalTopicNum", GetTopicConfigs::reply(&with_table(frame)).map(|topics| topics.total))
         }
         "GetAllSubscriptionGroupResponseHeader" => {
-            let read = GetGroupConfigs::reply(&with_table(frame)).map(|groups| groups.total);
-            total(&frame.header.fields, "totalGroupNum", read)
+            if_any("totalGroupNum", GetGroupConfigs::reply(&with_table(frame)).map(|groups| groups.total))
         }
         _ => return None,
     })
+}
+
+/// What Java says in a reply of that class and this client has no use for.
+const NOT_READ: [(&str, &str); 3] = [
+    ("PullMessageResponseHeader", "forbiddenType"),
+    ("NotificationResponseHeader", "pollingFull"),
+    ("QueryMessageResponseHeader", "indexLastUpdatePhyoffset"),
+];
+
+/// Everything that Java says is said by our reading too, and nothing else than Java's defaults besides.
+fn same_reply(class: &str, ours: &[(&'static str, String)], java: &Fields) -> Result<(), String> {
+    for (key, java) in java.iter().filter(|(_, java)| !java.is_empty()) {
+        let known = OF_SERVERS.contains(&key) || NOT_READ.contains(&(class, key));
+        match ours.iter().find(|(ours, _)| *ours == key) {
+            Some((_, ours)) if alike(ours, java) => {}
+            Some((_, ours)) => return Err(format!("{key}: ours {ours:?}, Java's {java:?}")),
+            None if known => {}
+            None => return Err(format!("{key} = {java:?} is lost")),
+        }
+    }
+    let made_up = |(key, value): &&(&str, String)| {
+        java.get(key).is_none_or(str::is_empty) && !matches!(value.as_str(), "" | "0" | "false")
+    };
+    ours.iter().find(made_up).map_or(Ok(()), |(key, value)| Err(format!("{key} = {value:?} is made up")))
 }
 
 pub(crate) fn response(vector: &Vector) -> Checked {
@@ -214,8 +308,8 @@ pub(crate) fn response(vector: &Vector) -> Checked {
     same("fields", &read.header.fields, &fields_of(&java))?;
     match read_reply(class, &read) {
         None => Ok(Verdict::NotCovered(format!("replies of {class}: {}", why(class)))),
-        Some(Ok(())) => Ok(Verdict::Checked),
-        Some(Err(_)) if vector.id().contains("odd") || vector.id().contains("required") => {
+        Some(Ok(ours)) => same_reply(class, &ours, &read.header.fields).map(|()| Verdict::Checked),
+        Some(Err(RpcError::Malformed(key))) if is_odd(vector, key, &read.header.fields) => {
             Ok(Verdict::Stricter("a required field is missing or no value of its type"))
         }
         Some(Err(error)) => Err(error.to_string()),
@@ -299,20 +393,9 @@ pub(crate) fn decode(vector: &Vector) -> Checked {
     if vector.java_refused() {
         return Err("a reply where Java refuses".to_owned());
     }
-    if let ("SendMessageResponseHeader", Ok(sent)) = (class, SendMessage::reply(&reply)) {
-        let id = match sent.offset_id {
-            MessageId::Place(id) => id.to_string(),
-            MessageId::Text(id) => id.to_string(),
-        };
-        same("msgId", Some(id.as_str()), out["msgId"].as_str())?;
-        same_long("queueId", i64::from(sent.queue), &out["queueId"])?;
-        same_long("queueOffset", sent.queue_offset, &out["queueOffset"])?;
-    }
-    if let ("PullMessageResponseHeader", Ok(pulled)) = (class, PullMessage::reply(&reply)) {
-        same_long("nextBeginOffset", pulled.next, &out["nextBeginOffset"])?;
-        same_long("minOffset", pulled.min, &out["minOffset"])?;
-        same_long("maxOffset", pulled.max, &out["maxOffset"])?;
-        same_long("suggestWhichBrokerId", pulled.suggest_broker, &out["suggestWhichBrokerId"])?;
-    }
+    let java = out.as_object().ok_or("no fields")?.iter().filter(|(_, value)| !value.is_null());
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let java = java.map(|(key, value)| (key.clone(), text(value))).collect::<Vec<_>>();
+    same_reply(class, &read.unwrap_or_default(), &fields_of(&java))?;
     Ok(Verdict::Checked)
 }

@@ -14,13 +14,13 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::record::rpc;
+use super::record::{record, rpc};
 use super::topics::DataVersion;
 use super::{Rpc, RpcError, success};
 use crate::ids::{Group, Topic};
 use crate::wire::body;
 use crate::wire::codes::RequestCode;
-use crate::wire::fields::FieldSink;
+use crate::wire::fields::{FieldSink, FieldSource};
 use crate::wire::frame::Frame;
 use crate::wire::text::Text;
 
@@ -224,13 +224,36 @@ impl Rpc for CreateGroups {
     }
 }
 
-rpc! {
+record! {
     /// Deletes a consumer group on one broker (207).
-    DeleteGroup = DELETE_SUBSCRIPTIONGROUP -> (), success; {
+    DeleteGroup {
         /// The group.
         group: Group = "groupName",
         /// Whether its offsets go too.
         clean_offsets: bool = "cleanOffset",
+    }
+}
+
+/// What brokers before 5.0 call `cleanOffset`.
+const CLEAN_OFFSETS_OF_4: &str = "removeOffset";
+
+impl Rpc for DeleteGroup {
+    const CODE: i32 = RequestCode::DELETE_SUBSCRIPTIONGROUP.0;
+    type Reply = ();
+
+    fn fields(&self, out: &mut impl FieldSink) {
+        self.write_fields(out);
+        out.flag(CLEAN_OFFSETS_OF_4, self.clean_offsets);
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let fields = &frame.header.fields;
+        let read = Self::read_fields(fields)?;
+        Ok(Self { clean_offsets: read.clean_offsets || fields.flag(CLEAN_OFFSETS_OF_4), ..read })
+    }
+
+    fn reply(frame: &Frame) -> Result<(), RpcError> {
+        success(frame)
     }
 }
 
