@@ -12,8 +12,9 @@ pub const PROPERTIES_BYTES: usize = 32_000;
 /// refused and nothing hostile grows without bound.
 pub const INFLATED_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// The bodies of one reply that were decompressed, together. A broker puts at most 256 KiB of stored messages into a
-/// reply and zlib makes at most a thousand bytes of one, so nothing legal is refused.
+/// The bodies of one reply that were decompressed, together; and those that were decompressed in vain. A broker as it is
+/// shipped puts at most 256 KiB of stored messages into a reply and zlib makes at most a thousand bytes of one, so
+/// nothing that it sends is refused.
 pub const INFLATED_REPLY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The entries of all batches in one reply, each of which takes many times the 22 bytes it may come in. A legal reply

@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use fusee_core::ids::Queue;
 use fusee_core::wire::ids::{Host, OffsetId};
+use fusee_core::wire::message::Compression;
 use fusee_core::wire::properties::names;
 use fusee_core::wire::{Damaged, StoredMessage, batch, messages};
 use fusee_core::{Pulled, UnixMillis};
-use fusee_engine::codec::{Codecs, crc_holds};
+use fusee_engine::codec::{Codecs, InflateError, crc_holds};
 
 use crate::error::{NotText, Undecodable};
 use crate::limits;
@@ -192,7 +193,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, pulled: Pulled) -> Decoded {
         let Pulled { queue, from, offset_delta, not_before, body, .. } = pulled;
         let mut decoded = Decoded::default();
-        let (mut inflated, mut entries) = (limits::INFLATED_REPLY_BYTES, limits::REPLY_ENTRIES);
+        let (mut left, mut entries) = (Left::default(), limits::REPLY_ENTRIES);
         // Room for what a usual reply holds; what a peer claims about counts is not asked.
         decoded.messages.reserve((body.len() / 256).min(32));
         let mut keep = |message: StoredMessage| {
@@ -215,7 +216,7 @@ impl Decoder {
                 }
             };
             let offset = Some(message.queue_offset);
-            match self.plain(message, &mut inflated) {
+            match self.plain(message, &mut left) {
                 Ok(message) if message.is_inner_batch() => {
                     for entry in batch::unwrap(&message, message.body.clone()) {
                         let Some(left) = entries.checked_sub(1) else {
@@ -238,8 +239,8 @@ impl Decoder {
         decoded
     }
 
-    /// The message with its body decompressed, if that is what was stored, to no more than what is left for its reply.
-    fn plain(&mut self, mut message: StoredMessage, left: &mut usize) -> Result<StoredMessage, Box<str>> {
+    /// The message with its body decompressed, if that is what was stored, within what is left for its reply.
+    fn plain(&mut self, mut message: StoredMessage, left: &mut Left) -> Result<StoredMessage, Box<str>> {
         // Zero is what a broker says that keeps no checksums.
         if message.crc != 0 && !crc_holds(&message) {
             return Err("the checksum of its body is wrong".into());
@@ -247,15 +248,42 @@ impl Decoder {
         match message.compression() {
             Ok(None) => {}
             Ok(Some(compression)) => {
-                let codecs = self.codecs.get_or_insert_default();
-                let most = limits::INFLATED_BODY_BYTES.min(*left);
-                message.body =
-                    codecs.inflate(compression, &message.body, most).map_err(|error| error.to_string())?;
-                *left -= message.body.len();
+                message.body = self.inflate(compression, &message.body, left)?;
             }
             Err(bits) => return Err(format!("its body is compressed in an unknown way ({bits})").into()),
         }
         Ok(message)
+    }
+
+    fn inflate(&mut self, compression: Compression, body: &[u8], left: &mut Left) -> Result<Bytes, Box<str>> {
+        if left.in_vain == 0 {
+            return Err("too much of its reply was inflated in vain".into());
+        }
+        let most = limits::INFLATED_BODY_BYTES.min(left.kept);
+        let inflated = self.codecs.get_or_insert_default().inflate(compression, body, most);
+        match &inflated {
+            Ok(body) => left.kept -= body.len(),
+            Err(InflateError::TooLarge { .. }) => left.in_vain = left.in_vain.saturating_sub(most),
+            // What came of it before is not known: about as much as zlib can make of so many bytes.
+            Err(InflateError::Damaged(_)) => {
+                left.in_vain = left.in_vain.saturating_sub(body.len().saturating_mul(1024).min(most));
+            }
+        }
+        inflated.map_err(|error| error.to_string().into())
+    }
+}
+
+/// What a reply may still make of its compressed bodies, in bytes.
+struct Left {
+    /// Of those that are handed on.
+    kept: usize,
+    /// Of those that are not: a bomb takes no memory, but time.
+    in_vain: usize,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self { kept: limits::INFLATED_REPLY_BYTES, in_vain: limits::INFLATED_REPLY_BYTES }
     }
 }
 

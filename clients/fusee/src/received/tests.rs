@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 use fusee_core::ids::{BrokerName, Topic};
-use fusee_core::wire::message::{Compression, flags};
+use fusee_core::wire::message::flags;
 use fusee_core::wire::{Properties, Text};
 use fusee_engine::codec::body_crc;
 
@@ -132,6 +132,21 @@ fn a_reply_of_bombs_is_bounded_as_a_whole() {
     let decoded = Decoder::default().decode(pulled(0, &replies));
     assert_eq!((decoded.messages.len(), decoded.damaged.len()), (fit + 1, 2));
     assert_eq!(decoded.messages[fit].text().expect("text"), "plain");
+}
+
+#[test]
+fn a_reply_of_larger_bombs_is_given_up_after_some() {
+    let bomb = Codecs::default().deflate(&vec![0; limits::INFLATED_BODY_BYTES + 1], 5);
+    let tries = limits::INFLATED_REPLY_BYTES / limits::INFLATED_BODY_BYTES;
+    let mut replies = vec![stored(5, &bomb); tries + 3];
+    for message in &mut replies {
+        message.sys_flag = Compression::Zlib.flag();
+    }
+    replies.push(stored(6, b"plain"));
+    let decoded = Decoder::default().decode(pulled(0, &replies));
+    assert_eq!(decoded.messages.len(), 1);
+    let in_vain = decoded.damaged.iter().filter(|damaged| damaged.why.contains("in vain")).count();
+    assert_eq!((decoded.damaged.len(), in_vain), (tries + 3, 3));
 }
 
 #[test]
