@@ -7,7 +7,7 @@
 //! comes out by [`Client::poll`], and commands ([`Client::connect`], [`ProducerMut::send`], …) are methods. Inside,
 //!
 //! * `link` owns the requests of one connection until the wire takes them, and matches replies to them;
-//! * `peers` owns the addresses and the life of the connections: dial, back-off, loss;
+//! * `peers` owns the addresses and the life of the connections: dial, back-off, loss, farewell;
 //! * `router` asks name servers and is the one writer of routes, which `directory` holds for everybody to read;
 //! * `producer` carries each send from admission to exactly one outcome;
 //! * `consumer` reads the queues it is given, and commits what was read;

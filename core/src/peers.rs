@@ -4,7 +4,8 @@
 //! - One connection per address, opened when something waits for it, never twice at once.
 //! - A connection that was lost is over: whatever comes under its id afterwards changes nothing.
 //! - Between dials that fail lies a back-off with full jitter, which only a successful reply ends.
-//! - What waited for a connection that did not come up, or was on one that broke, ends at once and is told so.
+//! - What waited for a connection that did not come up, or was on one that broke, ends at once and is told so. What was
+//!   not taken by a connection that is replaced because it is old, or because its server goes away, goes over the next.
 
 mod leaving;
 mod lifecycle;
