@@ -35,7 +35,6 @@ use super::rpc::inspect::{
     WipeWritePermission,
 };
 use super::rpc::light::{GetLightState, GetParentTopic};
-use super::rpc::mapping::CreateStaticTopic;
 use super::rpc::offsets::{
     EarliestStoreTime, MaxOffset, MinOffset, QueryOffset, SearchOffset, StoredOffsets, UpdateOffset,
 };
@@ -49,8 +48,8 @@ use super::rpc::query::{QueryMessage, ViewMessage};
 use super::rpc::running::{AskConsume, AskRunningInfo, GetMemberOffsets};
 use super::rpc::send::{Recall, SendAnswer, SendLong, SendMessage};
 use super::rpc::topics::{
-    CreateTopic, CreateTopics, GetSystemTopics, GetSystemTopicsOfBroker, GetTopicConfig, GetTopicConfigs,
-    RegisterTopic,
+    CreateStaticTopic, CreateTopic, CreateTopics, GetSystemTopics, GetSystemTopicsOfBroker, GetTopicConfig,
+    GetTopicConfigs, RegisterTopic,
 };
 use super::rpc::transaction::EndTransaction;
 use super::rpc::{Rpc, RpcError};

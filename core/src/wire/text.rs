@@ -44,7 +44,11 @@ impl Text {
     #[inline]
     pub fn from_utf8_lossy(bytes: Bytes) -> Self {
         // Nearly every text is ASCII, which is quicker to see.
-        if bytes.is_ascii() || core::str::from_utf8(&bytes).is_ok() { Self(bytes) } else { Self::replaced(&bytes) }
+        if bytes.is_ascii() || core::str::from_utf8(&bytes).is_ok() {
+            Self(bytes)
+        } else {
+            Self::replaced(&bytes)
+        }
     }
 
     #[cold]

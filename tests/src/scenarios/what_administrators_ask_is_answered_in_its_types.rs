@@ -19,7 +19,7 @@ use fusee_core::wire::rpc::groups::{
 use fusee_core::wire::rpc::heartbeat::{ConsumeFrom, ConsumeType, MessageModel};
 use fusee_core::wire::rpc::inspect::GetBrokerConfig;
 use fusee_core::wire::rpc::light::{GetLightState, GetParentTopic};
-use fusee_core::wire::rpc::mapping::{CreateStaticTopic, MappingItem, TopicMapping};
+use fusee_core::wire::rpc::mapping::{MappingItem, TopicMapping};
 use fusee_core::wire::rpc::progress::{
     CloneOffsets, GetBrokerProgress, GetCorrections, GetDelayOffsets, GetQueueIndex, GetSubscription,
     ResumeCheck,
@@ -29,8 +29,8 @@ use fusee_core::wire::rpc::running::{
     TopicInfo,
 };
 use fusee_core::wire::rpc::topics::{
-    CreateTopic, CreateTopics, GetSystemTopics, GetSystemTopicsOfBroker, GetTopicConfig, GetTopicConfigs,
-    RegisterTopic, TagsPerMessage, TopicConfig,
+    CreateStaticTopic, CreateTopic, CreateTopics, GetSystemTopics, GetSystemTopicsOfBroker, GetTopicConfig,
+    GetTopicConfigs, RegisterTopic, TagsPerMessage, TopicConfig,
 };
 use fusee_core::wire::{
     ConsumerEntry, FieldSink, Fields, Frame, GetRoute, Header, Heartbeat, Kind, Language, MessageId,

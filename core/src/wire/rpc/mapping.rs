@@ -1,21 +1,14 @@
-//! Static topics: a topic whose queues keep their numbers when they move between brokers.
+//! How the queues of a static topic, which keep their numbers when they move, lie on brokers.
 //!
 //! Law: of the table that a broker hosts only what it was told is sent back; what it works out from it is not.
 //!
-//! Sources: Java `TopicQueueMappingDetail`, `TopicQueueMappingInfo`, `LogicQueueMappingItem`,
-//! `AdminBrokerProcessor#updateAndCreateStaticTopic`; wire.md §3.7, §5.8, §12.6.
+//! Sources: Java `TopicQueueMappingDetail`, `TopicQueueMappingInfo`, `LogicQueueMappingItem`; wire.md §3.7, §5.8, §12.6.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::topics::CreateTopic;
-use super::{Rpc, RpcError, success};
 use crate::wire::body;
-use crate::wire::codes::RequestCode;
-use crate::wire::fields::{FieldSink, FieldSource};
-use crate::wire::frame::Frame;
 use crate::wire::text::Text;
 
 /// A stretch of a logical queue and the physical queue that holds it.
@@ -70,35 +63,4 @@ pub struct TopicMapping {
     /// How many logical queues there are.
     #[serde(rename = "totalQueues", default)]
     pub total: i32,
-}
-
-/// Makes a static topic on one broker, or changes its share of it (513); since 5.0.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateStaticTopic {
-    /// The topic's settings.
-    pub topic: CreateTopic,
-    /// The broker's share.
-    pub mapping: TopicMapping,
-}
-
-impl Rpc for CreateStaticTopic {
-    const CODE: i32 = RequestCode::UPDATE_AND_CREATE_STATIC_TOPIC.0;
-    type Reply = ();
-
-    fn fields(&self, out: &mut impl FieldSink) {
-        self.topic.write_fields(out);
-    }
-
-    fn body(&self) -> Bytes {
-        body::json(&self.mapping)
-    }
-
-    fn read(frame: &Frame) -> Result<Self, RpcError> {
-        let topic = CreateTopic::read_fields(&frame.header.fields)?;
-        Ok(Self { topic, mapping: body::parse_admin(&frame.body)? })
-    }
-
-    fn reply(frame: &Frame) -> Result<(), RpcError> {
-        success(frame)
-    }
 }

@@ -5,8 +5,8 @@
 //!
 //! Sources: Java `CreateTopicRequestHeader`, `TopicConfig`, `TopicFilterType`, `CreateTopicListRequestBody`,
 //! `GetTopicConfigRequestHeader`, `GetAllTopicConfigRequestHeader`, `GetAllTopicConfigResponseHeader`,
-//! `TopicConfigAndMappingSerializeWrapper`, `DataVersion`, `RegisterTopicRequestHeader`, `TopicRouteData`, `TopicList`;
-//! wire.md §3.6, §3.7, §5.3, §5.8.
+//! `TopicConfigAndMappingSerializeWrapper`, `DataVersion`, `RegisterTopicRequestHeader`, `TopicRouteData`, `TopicList`,
+//! `AdminBrokerProcessor#updateAndCreateStaticTopic`; wire.md §3.6, §3.7, §5.3, §5.8.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -21,7 +21,7 @@ use super::{Rpc, RpcError, success};
 use crate::ids::Topic;
 use crate::wire::body;
 use crate::wire::codes::RequestCode;
-use crate::wire::fields::{FieldSink, Fields};
+use crate::wire::fields::{FieldSink, FieldSource, Fields};
 use crate::wire::frame::Frame;
 use crate::wire::route::{Route, RouteQueue};
 use crate::wire::text::Text;
@@ -139,6 +139,37 @@ impl Rpc for CreateTopics {
 
     fn read(frame: &Frame) -> Result<Self, RpcError> {
         Ok(body::parse_admin(&frame.body)?)
+    }
+
+    fn reply(frame: &Frame) -> Result<(), RpcError> {
+        success(frame)
+    }
+}
+
+/// Makes a static topic on one broker, or changes its share of it (513); since 5.0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateStaticTopic {
+    /// The topic's settings.
+    pub topic: CreateTopic,
+    /// The broker's share.
+    pub mapping: TopicMapping,
+}
+
+impl Rpc for CreateStaticTopic {
+    const CODE: i32 = RequestCode::UPDATE_AND_CREATE_STATIC_TOPIC.0;
+    type Reply = ();
+
+    fn fields(&self, out: &mut impl FieldSink) {
+        self.topic.write_fields(out);
+    }
+
+    fn body(&self) -> Bytes {
+        body::json(&self.mapping)
+    }
+
+    fn read(frame: &Frame) -> Result<Self, RpcError> {
+        let topic = CreateTopic::read_fields(&frame.header.fields)?;
+        Ok(Self { topic, mapping: body::parse_admin(&frame.body)? })
     }
 
     fn reply(frame: &Frame) -> Result<(), RpcError> {
