@@ -10,8 +10,8 @@ use fusee_core::ids::{BrokerName, Queue, Topic};
 use fusee_core::time::UnixMillis;
 use fusee_core::wire::ids::Host;
 use fusee_core::wire::message::{StoredMessage, messages};
-use fusee_core::wire::pushed::{consumer_status, reset_offsets};
 use fusee_core::wire::rpc::Rpc;
+use fusee_core::wire::rpc::pushed::{consumer_status, reset_offsets};
 use fusee_core::wire::rpc::running::{GetMemberOffsets, QueueInfo, RunningInfo};
 use fusee_core::wire::{
     Dialect, Fields, Frame, Framer, Header, Kind, Language, Properties, PropertyText, Request, RequestCode,

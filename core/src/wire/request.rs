@@ -16,7 +16,6 @@ use super::codes::{Language, RequestCode, ResponseCode};
 use super::fields::{FieldSink, FieldSource, Fields};
 use super::frame::Frame;
 use super::header::{Dialect, EncodeError, Head, Kind, VERSION};
-use super::route::GetRoute;
 use super::rpc::acl::{
     CreateAcl, CreateUser, DeleteAcl, DeleteUser, GetAcl, GetUser, ListAcls, ListUsers, UpdateAcl, UpdateUser,
 };
@@ -45,6 +44,7 @@ use super::rpc::progress::{
 };
 use super::rpc::pull::PullMessage;
 use super::rpc::query::{QueryMessage, ViewMessage};
+use super::rpc::route::GetRoute;
 use super::rpc::running::{AskConsume, AskRunningInfo, GetMemberOffsets};
 use super::rpc::send::{Recall, SendAnswer, SendLong, SendMessage};
 use super::rpc::topics::{

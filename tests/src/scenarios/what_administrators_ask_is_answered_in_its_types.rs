@@ -24,6 +24,7 @@ use fusee_core::wire::rpc::progress::{
     CloneOffsets, GetBrokerProgress, GetCorrections, GetDelayOffsets, GetQueueIndex, GetSubscription,
     ResumeCheck,
 };
+use fusee_core::wire::rpc::pushed;
 use fusee_core::wire::rpc::running::{
     AskConsume, AskRunningInfo, ConsumeResult, ConsumedDirectly, GetMemberOffsets, QueueInfo, RunningInfo,
     TopicInfo,
@@ -34,7 +35,7 @@ use fusee_core::wire::rpc::topics::{
 };
 use fusee_core::wire::{
     ConsumerEntry, FieldSink, Fields, Frame, GetRoute, Header, Heartbeat, Kind, Language, MessageId,
-    RouteQueue, Rpc, RpcError, StoredOffsets, SubscriptionEntry, Text, pushed,
+    RouteQueue, Rpc, RpcError, StoredOffsets, SubscriptionEntry, Text,
 };
 
 use crate::broker::Version;

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use fusee_core::ids::{BrokerName, Queue, Topic};
 use fusee_core::limits::wire as limits;
-use fusee_core::wire::pushed::{consumer_status, reset_offsets};
 use fusee_core::wire::rpc::acl::{GetAcl, GetUser};
 use fusee_core::wire::rpc::admin::{
     GetAllProducers, GetBrokerState, GetCluster, GetConsumeStats, GetConsumers, GetProducers, GetReplicas,
@@ -18,6 +17,7 @@ use fusee_core::wire::rpc::offsets::StoredOffsets;
 use fusee_core::wire::rpc::progress::{
     GetBrokerProgress, GetCorrections, GetDelayOffsets, GetQueueIndex, GetSubscription,
 };
+use fusee_core::wire::rpc::pushed::{consumer_status, reset_offsets};
 use fusee_core::wire::rpc::running::{ConsumedDirectly, GetMemberOffsets, RunningInfo};
 use fusee_core::wire::rpc::topics::{GetTopicConfig, GetTopicConfigs};
 use fusee_core::wire::{

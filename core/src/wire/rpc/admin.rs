@@ -12,14 +12,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
 
+use super::pushed::{read_map, reset_offsets};
 use super::record::rpc;
+use super::route::{BrokerBody, RouteBroker};
 use super::{RpcError, success};
 use crate::ids::{BrokerName, Group, Queue, Topic};
 use crate::time::UnixMillis;
 use crate::wire::body;
 use crate::wire::frame::Frame;
-use crate::wire::pushed::{read_map, reset_offsets};
-use crate::wire::route::{BrokerBody, RouteBroker};
 use crate::wire::text::Text;
 
 rpc! {

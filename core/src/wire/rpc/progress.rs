@@ -15,12 +15,12 @@ use serde::Deserialize;
 
 use super::admin::ConsumeStats;
 use super::heartbeat::SubscriptionEntry;
+use super::pushed::read_map;
 use super::record::rpc;
 use super::{RpcError, success};
 use crate::ids::{Group, Queue, Topic};
 use crate::wire::body;
 use crate::wire::frame::Frame;
-use crate::wire::pushed::read_map;
 use crate::wire::text::Text;
 
 /// Where a group is in the queues of one of its topics.

@@ -16,12 +16,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::heartbeat::SubscriptionEntry;
+use super::pushed::{put_map, read_map};
 use super::record::rpc;
 use super::{RpcError, success};
 use crate::ids::{BrokerName, ClientId, Group, Queue, Topic};
 use crate::wire::body;
 use crate::wire::frame::Frame;
-use crate::wire::pushed::{put_map, read_map};
 use crate::wire::text::Text;
 
 /// A scalar in the forms in which Java takes it.

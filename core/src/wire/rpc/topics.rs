@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use super::admin::topics;
 use super::mapping::TopicMapping;
 use super::record::{Field, rpc};
+use super::route::{Route, RouteQueue};
 use super::{Rpc, RpcError, success};
 use crate::ids::Topic;
 use crate::wire::body;
 use crate::wire::codes::RequestCode;
 use crate::wire::fields::{FieldSink, FieldSource, Fields};
 use crate::wire::frame::Frame;
-use crate::wire::route::{Route, RouteQueue};
 use crate::wire::text::Text;
 
 /// How many tags a message of a topic may have.

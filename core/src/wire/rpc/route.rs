@@ -11,15 +11,15 @@ use core::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::body;
-use super::codes::RequestCode;
-use super::fields::{FieldSink, FieldSource};
-use super::frame::Frame;
-use super::rpc::record::record;
-use super::rpc::{Rpc, RpcError, success};
-use super::text::Text;
+use super::record::record;
+use super::{Rpc, RpcError, success};
 use crate::ids::{Address, BrokerName, Topic};
 use crate::limits::wire as limits;
+use crate::wire::body;
+use crate::wire::codes::RequestCode;
+use crate::wire::fields::{FieldSink, FieldSource};
+use crate::wire::frame::Frame;
+use crate::wire::text::Text;
 
 record! {
     /// Asks a name server for a topic's route (105). Answered with 17 when it knows of none.

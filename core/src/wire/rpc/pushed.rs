@@ -2,7 +2,7 @@
 //!
 //! Laws: every request of a broker reads as one of these, unknown codes as what they are. Maps with queues as keys are
 //! written with bare objects as keys, the one form that every server reads. What members tell of themselves beyond
-//! offsets stands in [`running`](super::rpc::running).
+//! offsets stands in [`running`](super::running).
 //!
 //! Sources: Java `ClientRemotingProcessor`, `CheckTransactionStateRequestHeader`,
 //! `NotifyConsumerIdsChangedRequestHeader`, `ResetOffsetRequestHeader`, `ResetOffsetBody`, `ResetOffsetBodyForC`,
@@ -16,16 +16,16 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::body;
-use super::codes::RequestCode;
-use super::frame::Frame;
-use super::rpc::RpcError;
-use super::rpc::consume::QueueBody;
-use super::rpc::record::record;
-use super::text::Text;
+use super::RpcError;
+use super::consume::QueueBody;
+use super::record::record;
 use crate::ids::{BrokerName, ClientId, Group, Queue, Topic};
 use crate::limits::wire as limits;
 use crate::time::UnixMillis;
+use crate::wire::body;
+use crate::wire::codes::RequestCode;
+use crate::wire::frame::Frame;
+use crate::wire::text::Text;
 
 /// A request of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
