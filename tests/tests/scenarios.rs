@@ -21,7 +21,7 @@ use libtest_mimic::{Arguments, Failed as TrialFailed, Trial};
 /// A scenario that is not over by then hangs. Starting brokers on a busy machine is in it.
 const HANGS_AFTER: Duration = Duration::from_secs(300);
 /// Most scenarios wait for servers, not for a processor.
-const THREADS: usize = 4;
+const THREADS: usize = 6;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 static TABLE: Mutex<BTreeMap<(usize, Driver, &'static str), Cell>> = Mutex::new(BTreeMap::new());
