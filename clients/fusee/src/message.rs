@@ -12,6 +12,7 @@ use fusee_core::error::NameError;
 use fusee_core::ids::Topic;
 use fusee_core::wire::Text;
 use fusee_core::wire::properties::names::UNIQ_KEY;
+use fusee_core::wire::topic::is_not_for_sending;
 
 use crate::id;
 use crate::limits;
@@ -180,7 +181,7 @@ impl Message {
             return Err((**fault).clone());
         }
         if let Some(topic) = &self.topic
-            && illegal::is_reserved_topic(topic.as_str())
+            && is_not_for_sending(topic.as_str())
         {
             return Err(IllegalMessage::ReservedTopic(topic.clone()));
         }

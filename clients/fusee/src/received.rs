@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fusee_core::ids::Queue;
+use fusee_core::ids::{Queue, RETRY_PREFIX};
 use fusee_core::wire::ids::{Host, OffsetId};
 use fusee_core::wire::message::Compression;
 use fusee_core::wire::properties::names;
@@ -34,7 +34,11 @@ impl Received {
     #[must_use]
     pub fn topic(&self) -> &str {
         let topic = self.message.topic.as_str();
-        if topic.starts_with("%RETRY%") { self.property(names::RETRY_TOPIC).unwrap_or(topic) } else { topic }
+        if topic.starts_with(RETRY_PREFIX) {
+            self.property(names::RETRY_TOPIC).unwrap_or(topic)
+        } else {
+            topic
+        }
     }
 
     /// The queue it was read from.

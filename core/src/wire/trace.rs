@@ -15,6 +15,7 @@ use alloc::string::String;
 use core::iter;
 
 use super::decimal::Decimal;
+use super::rpc::transaction::Verdict;
 use super::text::Text;
 use crate::time::UnixMillis;
 
@@ -56,32 +57,6 @@ impl ConsumeCode {
     pub const RETURNED_NULL: Self = Self(3);
     /// With the wish to get the message again.
     pub const FAILED: Self = Self(4);
-}
-
-/// What was decided about a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TransactionState {
-    /// Its message is to be delivered.
-    Commit,
-    /// Its message is to be forgotten.
-    Rollback,
-    /// Nothing yet.
-    Unknown,
-}
-
-impl TransactionState {
-    /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Commit, Self::Rollback, Self::Unknown];
-
-    /// Java's name (`LocalTransactionState`).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Commit => "COMMIT_MESSAGE",
-            Self::Rollback => "ROLLBACK_MESSAGE",
-            Self::Unknown => "UNKNOW",
-        }
-    }
 }
 
 /// One record. Names of groups and topics are without their namespace.
@@ -179,7 +154,7 @@ pub enum Record {
         /// The transaction's id.
         transaction: Text,
         /// What was decided.
-        state: TransactionState,
+        verdict: Verdict,
         /// Whether the broker had asked.
         checked: bool,
     },
@@ -305,12 +280,12 @@ impl Record {
                 store_host,
                 kind,
                 transaction,
-                state,
+                verdict,
                 checked,
             } => {
                 line.name("EndTransaction").number(time.0).text(region).text(group).text(topic).text(message);
                 line.or_null(tags).or_null(keys).text(store_host).number(kind.0);
-                line.text(transaction).text(state.name()).flag(*checked);
+                line.text(transaction).text(verdict.name()).flag(*checked);
             }
             Self::Recalled { time, region, group, topic, message, success } => {
                 line.name("Recall").number(time.0).text(region).text(group).text(topic).text(message);
@@ -431,10 +406,10 @@ impl<'a> Fields<'a> {
             store_host: self.text()?,
             kind: MessageKind(self.number()?),
             transaction: self.text()?,
-            state: {
+            verdict: {
                 let name = self.next()?;
-                let known = TransactionState::ALL.into_iter().find(|state| state.name() == name);
-                known.ok_or("its state is not known")?
+                let known = Verdict::ALL.into_iter().find(|verdict| verdict.name() == name);
+                known.ok_or("its verdict is not known")?
             },
             checked: self.flag()?,
         })

@@ -8,7 +8,7 @@ use fusee_core::wire::rpc::pull;
 use fusee_core::wire::rpc::running::ConsumeResult;
 use fusee_core::wire::rpc::send::TEMPLATE_TOPIC;
 use fusee_core::wire::rpc::topics::TagsPerMessage;
-use fusee_core::wire::trace::TransactionState;
+use fusee_core::wire::rpc::transaction::Verdict as Decided;
 use fusee_core::wire::{Language, RequestCode, ResponseCode, VERSION};
 use serde_json::{Map, Value, json};
 
@@ -166,7 +166,7 @@ pub(crate) fn enumeration(vector: &Vector) -> Checked {
         }
         "MessageRequestMode" => among(java, json!([RequestMode::Pull, RequestMode::Pop])),
         "CMResult" => same("names, by place", &json!(ConsumeResult::ALL), java).map(|()| Verdict::Checked),
-        "LocalTransactionState" => among(java, json!(TransactionState::ALL.map(TransactionState::name))),
+        "LocalTransactionState" => among(java, json!(Decided::ALL.map(Decided::name))),
         "MessageType" => {
             // Their places travel, in records of the trace; 4.9.4 has one less.
             for (place, java) in java.as_array().into_iter().flatten().enumerate() {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use fusee_core::time::UnixMillis;
 use fusee_core::wire::Text;
-use fusee_core::wire::trace::{ConsumeCode, MessageKind, Record, TransactionState, records};
+use fusee_core::wire::rpc::transaction::Verdict as Decided;
+use fusee_core::wire::trace::{ConsumeCode, MessageKind, Record, records};
 use serde_json::Value;
 
 use super::vector::{Checked, Vector, Verdict, same, text};
@@ -97,10 +98,9 @@ impl Context<'_> {
                 store_host,
                 kind: self.kind()?,
                 transaction: self.text("transactionId"),
-                state: {
-                    let states = TransactionState::ALL.into_iter();
-                    let known =
-                        states.into_iter().find(|state| self.input["transactionState"] == state.name());
+                verdict: {
+                    let mut verdicts = Decided::ALL.into_iter();
+                    let known = verdicts.find(|verdict| self.input["transactionState"] == verdict.name());
                     known.ok_or("no transactionState")?
                 },
                 checked: self.flag("fromTransactionCheck")?,

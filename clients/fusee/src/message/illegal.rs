@@ -75,22 +75,6 @@ pub(super) fn excerpt(name: &str) -> Box<str> {
     name.chars().take(128).collect()
 }
 
-/// Sending to these is refused by brokers, or stops their timers (Java: `TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`;
-/// a stray message in `rmq_sys_wheel_timer` halts a 5.5.0 broker's timer wheel).
-pub(super) fn is_reserved_topic(topic: &str) -> bool {
-    const NOT_FOR_SENDING: [&str; 8] = [
-        "SCHEDULE_TOPIC_XXXX",
-        "RMQ_SYS_TRANS_HALF_TOPIC",
-        "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-        "RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC",
-        "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC",
-        "TRANS_CHECK_MAX_TIME_TOPIC",
-        "SELF_TEST_TOPIC",
-        "OFFSET_MOVED_EVENT",
-    ];
-    topic.starts_with("rmq_sys_") || NOT_FOR_SENDING.contains(&topic)
-}
-
 /// Names that RocketMQ gives a meaning (Java: `MessageConst`, lines 4.9 and 5).
 const RESERVED: [&str; 58] = [
     "1ST_POP_TIME",

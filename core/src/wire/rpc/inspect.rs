@@ -1,4 +1,5 @@
-//! What administrators look up one by one: who reads what and how far behind, statistics; and what they set: keys and values and permissions to write on name servers, settings of brokers.
+//! What administrators look up one by one: who reads what and how far behind, statistics; and what they set: keys and
+//! values and permissions to write on name servers, settings of brokers.
 //!
 //! Laws: an answer that there is none is no error but `None`, where the protocol has a code for it. Lists are bounded
 //! by the bodies they come in.

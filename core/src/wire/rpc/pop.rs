@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{record, rpc};
 use super::{Rpc, RpcError, success};
-use crate::ids::{BrokerName, Group, Topic};
+use crate::ids::{BrokerName, Group, RETRY_PREFIX, Topic};
 use crate::limits::wire as limits;
 use crate::time::UnixMillis;
 use crate::wire::codes::{RequestCode, ResponseCode};
@@ -133,7 +133,7 @@ impl RetryMark {
     /// The mark that a topic's name asks for.
     #[must_use]
     pub fn of(topic: &str) -> Self {
-        match topic.strip_prefix("%RETRY%") {
+        match topic.strip_prefix(RETRY_PREFIX) {
             None => Self::Normal,
             Some(rest) if rest.contains('+') => Self::V2,
             Some(_) => Self::V1,
@@ -162,8 +162,8 @@ impl RetryMark {
     pub fn topic(self, group: &Group, topic: &Topic) -> String {
         match self {
             Self::Normal => topic.as_str().into(),
-            Self::V1 => alloc::format!("%RETRY%{group}_{topic}"),
-            Self::V2 => alloc::format!("%RETRY%{group}+{topic}"),
+            Self::V1 => alloc::format!("{RETRY_PREFIX}{group}_{topic}"),
+            Self::V2 => alloc::format!("{RETRY_PREFIX}{group}+{topic}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Law: a verdict travels once. Brokers store a message again for every commit they get, even after a rollback.
 //!
-//! Sources: Java `EndTransactionRequestHeader`; wire.md §3.2, §12.2.
+//! Sources: Java `EndTransactionRequestHeader`, `LocalTransactionState`; wire.md §3.2, §12.2.
 
 use super::record::{Field, rpc};
 use super::{RpcError, success};
@@ -19,6 +19,21 @@ pub enum Verdict {
     Commit,
     /// It is dropped.
     Rollback,
+}
+
+impl Verdict {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Commit, Self::Rollback, Self::Unknown];
+
+    /// Java's name (`LocalTransactionState`), as records of the trace have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Commit => "COMMIT_MESSAGE",
+            Self::Rollback => "ROLLBACK_MESSAGE",
+            Self::Unknown => "UNKNOW",
+        }
+    }
 }
 
 impl Field for Verdict {

@@ -72,7 +72,7 @@ fn a_damaged_record_costs_no_other() {
         ("Pub~1~R~g~T~M~A~k~h:1~3~5~99999999999~O~true", "a field is not of its type"),
         ("SubAfter~Q~M~5~yes~k", "a field is not of its type"),
         ("SubAfter~Q~M~5~true~k~2~soon", "a field is not of its type"),
-        ("EndTransaction~1~R~g~T~M~A~k~h:1~2~TID~MAYBE~true", "its state is not known"),
+        ("EndTransaction~1~R~g~T~M~A~k~h:1~2~TID~MAYBE~true", "its verdict is not known"),
         ("Recall~1~R~g~T~M", "a field is missing"),
     ] {
         let all = read(&[good, bad, "^", good].concat());
@@ -141,7 +141,7 @@ fn any(rng: &mut Rng) -> Record {
     let time = UnixMillis(i64::from(rng.below(u32::MAX)) << 16);
     let number = |rng: &mut Rng| i32::from_ne_bytes(rng.below(u32::MAX).to_ne_bytes());
     let maybe = |rng: &mut Rng| (rng.below(2) == 0).then(|| text(rng));
-    let state = TransactionState::ALL[rng.below(3) as usize];
+    let verdict = Verdict::ALL[rng.below(3) as usize];
     let success = rng.below(2) == 0;
     let [region, group, topic, message] = [(); 4].map(|()| text(rng));
     match rng.below(5) {
@@ -197,7 +197,7 @@ fn any(rng: &mut Rng) -> Record {
             store_host: text(rng),
             kind: MessageKind(number(rng)),
             transaction: text(rng),
-            state,
+            verdict,
             checked: success,
         },
         _ => Record::Recalled { time, region, group, topic, message, success },
